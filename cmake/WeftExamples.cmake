@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+# examples/<name>/main.cpp is a program, examples/<name>/plugin.cpp a shared object that libweft loads at run time.
+# examples/consumer is a project of its own, built against an installed Weft (./dev consumer).
+include_guard()
+
+file(GLOB weft_examples CONFIGURE_DEPENDS
+  ${PROJECT_SOURCE_DIR}/examples/*/main.cpp ${PROJECT_SOURCE_DIR}/examples/*/plugin.cpp)
+list(FILTER weft_examples EXCLUDE REGEX "/examples/consumer/")
+foreach(source ${weft_examples})
+  cmake_path(GET source PARENT_PATH folder)
+  cmake_path(GET folder FILENAME name)
+  if(source MATCHES "plugin.cpp$")
+    set(target example_${name}_plugin)
+    add_library(${target} MODULE ${source})
+    set_target_properties(${target} PROPERTIES PREFIX "" OUTPUT_NAME ${name})
+  else()
+    set(target example_${name})
+    add_executable(${target} ${source})
+    set_target_properties(${target} PROPERTIES OUTPUT_NAME ${name})
+  endif()
+  target_link_libraries(${target} PRIVATE weft_compile weft::weft)
+  set_target_properties(${target} PROPERTIES
+    RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/examples
+    LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/examples)
+endforeach()

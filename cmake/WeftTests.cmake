@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+# weft_test_<layer> from tests/<layer>/*.cpp links the objects of that layer and of those below it, nothing else: a
+# layer that reaches upwards does not link. One ctest entry per GoogleTest case, labelled with its layer.
+include_guard()
+
+find_package(GTest 1.12 REQUIRED)
+find_package(Python3 3.9 REQUIRED COMPONENTS Interpreter)
+include(GoogleTest)
+
+set(weft_test_environment "")
+if(WEFT_SANITIZE)
+  set(weft_test_environment
+    ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1
+    UBSAN_OPTIONS=print_stacktrace=1
+    TSAN_OPTIONS=halt_on_error=1)
+endif()
+
+# The test device (tests/sim) and shared helpers (tests/support), for layers that stand on op.
+file(GLOB weft_sim_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/sim/*.cpp)
+if(weft_sim_sources AND TARGET weft_op)
+  add_library(weft_sim OBJECT ${weft_sim_sources})
+  target_link_libraries(weft_sim PRIVATE weft_compile PUBLIC weft_op GTest::gtest)
+endif()
+
+function(weft_add_tests program layer)
+  target_link_libraries(${program} PRIVATE weft_compile GTest::gmock GTest::gtest_main ${CMAKE_DL_LIBS})
+  target_compile_definitions(${program} PRIVATE WEFT_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  set_target_properties(${program} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+  gtest_discover_tests(${program} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+    WORKING_DIRECTORY ${PROJECT_BINARY_DIR}/tests
+    PROPERTIES LABELS ${layer} TIMEOUT 300 ENVIRONMENT "${weft_test_environment}")
+endfunction()
+
+foreach(layer ${weft_layers})
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${layer}/*.cpp)
+  if(NOT sources)
+    continue()
+  endif()
+  add_executable(weft_test_${layer} ${sources})
+  foreach(below ${weft_closure_${layer}})
+    if(TARGET weft_${below})
+      target_link_libraries(weft_test_${layer} PRIVATE weft_${below})
+    endif()
+  endforeach()
+  if(TARGET weft_sim AND op IN_LIST weft_closure_${layer})
+    target_link_libraries(weft_test_${layer} PRIVATE weft_sim)
+  endif()
+  weft_add_tests(weft_test_${layer} ${layer})
+endforeach()
+
+# The program's own tests see what users see: libweft.so and the built program.
+file(GLOB weft_run_tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/run/*.cpp ${PROJECT_SOURCE_DIR}/tests/cli/*.cpp)
+if(weft_run_tests AND TARGET weft_run)
+  add_executable(weft_test_run ${weft_run_tests})
+  target_link_libraries(weft_test_run PRIVATE weft_run nlohmann_json::nlohmann_json)
+  if(TARGET weft_program)
+    add_dependencies(weft_test_run weft_program)
+    target_compile_definitions(weft_test_run PRIVATE WEFT_PROGRAM="$<TARGET_FILE:weft_program>")
+  endif()
+  weft_add_tests(weft_test_run run)
+endif()
+
+function(weft_tool_test name)
+  add_test(NAME ${name} COMMAND Python3::Interpreter ${PROJECT_SOURCE_DIR}/tests/tools/${name}.py ${ARGN}
+    WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set_tests_properties(${name} PROPERTIES LABELS tools TIMEOUT 300)
+endfunction()
+
+weft_tool_test(layering ${PROJECT_SOURCE_DIR})
+weft_tool_test(capabilities ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR} ${CMAKE_CTEST_COMMAND})
+add_test(NAME public_headers_compile_alone
+  COMMAND ${CMAKE_COMMAND} --build ${PROJECT_BINARY_DIR} --target weft_verify_interface_header_sets)
+set_tests_properties(public_headers_compile_alone PROPERTIES LABELS tools TIMEOUT 900 RUN_SERIAL TRUE)
