@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+namespace weft::cpu {
+
+// One function per family, each in cpu/<family>.cpp; called from register_kernels.
+
+}  // namespace weft::cpu

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "ops/register.h"
+
+#include "op/builtins.h"
+
+namespace weft {
+
+void register_builtin_ops() {
+}
+
+}  // namespace weft

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+namespace weft {
+
+// One function per family, each in src/ops/<family>.cpp; called from register_builtin_ops.
+
+}  // namespace weft
