@@ -2,7 +2,7 @@
 # The program: src/run (config, runs, logging) as a static library that tests can link, src/cli on top of it.
 include_guard()
 
-set(weft_have_program FALSE)
+set(weft_program_path "")
 file(GLOB weft_run_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/run/*.cpp)
 file(GLOB weft_cli_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/cli/*.cpp)
 if(NOT WEFT_BUILD_PROGRAM OR NOT weft_run_sources)
@@ -27,5 +27,5 @@ if(weft_cli_sources)
   set_target_properties(weft_program PROPERTIES OUTPUT_NAME weft
     RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}
     INSTALL_RPATH $ORIGIN/../${CMAKE_INSTALL_LIBDIR})
-  set(weft_have_program TRUE)
+  set(weft_program_path ${PROJECT_BINARY_DIR}/weft)
 endif()
