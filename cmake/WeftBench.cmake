@@ -11,7 +11,6 @@ foreach(source ${weft_benches})
   cmake_path(GET source STEM family)
   add_executable(weft_bench_${family} ${source})
   target_include_directories(weft_bench_${family} PRIVATE ${PROJECT_SOURCE_DIR})
-  target_link_libraries(weft_bench_${family} PRIVATE weft_compile weft benchmark::benchmark
-    $<$<BOOL:${weft_have_onednn}>:OneDNN::OneDNN>)
+  target_link_libraries(weft_bench_${family} PRIVATE weft_compile weft benchmark::benchmark ${weft_onednn})
   set_target_properties(weft_bench_${family} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bench)
 endforeach()
