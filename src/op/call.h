@@ -24,8 +24,9 @@ OpEntry* entry() {
 /// Calls a built-in op with one output: `call<kGelu>(GeluAttrs{...}, x)`.
 template <const OpDef& D, class A, class... T>
 Tensor call(const A& attrs, const T&... inputs) {
+  static_assert(D.outputs.count == 1);
   const Tensor* in[] = {&inputs...};
-  return std::move(dispatch(entry<D>(), &attrs, in)[0]);
+  return dispatch_one(entry<D>(), &attrs, in);
 }
 
 /// Calls a built-in op with several outputs, or with outputs the caller names:

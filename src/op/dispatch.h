@@ -22,6 +22,8 @@ struct CallOptions {
 Outputs dispatch(OpEntry* op, const void* attrs, std::span<const Tensor* const> inputs);
 Outputs dispatch(OpEntry* op, const void* attrs, std::span<const Tensor* const> inputs,
                  const CallOptions& options);
+/// For ops that declare one output.
+Tensor dispatch_one(OpEntry* op, const void* attrs, std::span<const Tensor* const> inputs);
 /// The same for ops with list inputs: one span per declared input.
 Outputs dispatch_lists(OpEntry* op, const void* attrs,
                        std::initializer_list<std::span<const Tensor>> inputs,

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,7 +15,8 @@
 
 namespace weft {
 
-/// A copy of a leaf in another form (bf16 shadow, packed weight), valid while `version` is the leaf's.
+/// A copy of a leaf in another form (bf16 shadow, packed weight), current while `version` is the
+/// leaf's. The storage is kept when it is refreshed.
 struct DerivedCopy {
   enum class Kind : std::uint8_t { bf16, f16, packed };
   Kind kind = Kind::bf16;
@@ -28,65 +31,81 @@ class WEFT_API LeafGrad final : public RefCounted {
 
   Tensor sink;          ///< made at the first backward, or by a Parameter; fixed address afterwards
   bool filled = false;  ///< false: the next gradient overwrites
-  /// Set when a backward pass threw after writing some sinks; cleared by zero_grad.
-  bool incomplete = false;
-  std::string name;  ///< parameter name, for errors
-  /// Called when a backward pass has finished this sink (buckets, logging).
+  bool incomplete = false;  ///< a backward pass threw after it began to write; zero_grad clears it
+  Shape shape;
+  DType dtype = DType::f32;
+  Device device;
+  std::string name;  ///< of the parameter, for errors
+  /// Called when a backward pass has completed this sink (buckets, logging).
   std::vector<std::pair<std::uint64_t, std::function<void(const Tensor& grad)>>> complete_hooks;
   std::vector<DerivedCopy> derived;
 };
 
-/// The leaf record of `tensor`, made on demand.
+/// The leaf record of `tensor`, made on demand. Throws Error(state) on a non-leaf.
 WEFT_API LeafGrad& leaf_of(const Tensor& tensor);
-inline LeafGrad* leaf_if_any(const TensorImpl* impl) {
-  return static_cast<LeafGrad*>(impl->leaf);
-}
+inline LeafGrad* leaf_if_any(const TensorImpl* impl) { return static_cast<LeafGrad*>(impl->leaf); }
 
-/// A recorded call. Edges point from the call's inputs to what made them.
+/// What `custom_grad` and `checkpoint` put in place of an op's backward: takes the gradients of the
+/// outputs, returns those of the inputs.
+using GradFunction = std::function<std::vector<Tensor>(std::span<const Tensor> grads)>;
+
+/// A recorded call, in one block: edges point from its inputs to what made them.
 class WEFT_API Node final : public RefCounted {
  public:
   struct Edge {
-    Ref<RefCounted> target;  ///< a Node, or a LeafGrad, or nothing
+    RefCounted* target = nullptr;  ///< a Node, a LeafGrad, or nothing when no gradient is wanted
     bool is_leaf = false;
     std::uint8_t output_index = 0;
   };
-  struct Saved {
-    Ref<TensorImpl> tensor;
-    std::uint32_t version = 0;
-  };
-  struct InputMeta {
+  struct Meta {
     Shape shape;
     DType dtype = DType::f32;
     Device device;
   };
+  struct Saved {
+    TensorImpl* tensor = nullptr;
+    std::uint32_t version = 0;
+  };
 
-  const OpEntry* op = nullptr;
+  /// All spans lie behind the node in the same block.
+  static Node* make(std::size_t inputs, std::size_t outputs, std::size_t attrs_bytes);
+
+  const OpEntry* op = nullptr;  ///< nullptr: `function` differentiates
   std::uint64_t sequence = 0;
-  std::uint16_t path = 0;
   Settings settings;
+  std::uint16_t path = 0;
+  bool queued = false;    ///< waiting in a backward pass
+  bool released = false;  ///< its saved tensors are gone
   RandomAddress random;
-  std::vector<Edge> edges;          ///< one per flattened input
-  std::vector<InputMeta> inputs;    ///< one per flattened input
-  std::vector<Saved> saved_inputs;  ///< empty refs where not saved
-  std::vector<Saved> saved_outputs;
-  std::vector<InputMeta> outputs;
-  alignas(16) std::byte attrs[kMaxAttrsBytes];
-  /// Set instead of `op` by custom_grad and checkpoint.
-  std::function<std::vector<Tensor>(std::span<const Tensor> grads)> function;
-  std::string function_name;
-
-  // Filled while a backward pass runs.
-  std::vector<Tensor> grads;
-  bool queued = false;
-  bool released = false;
-  bool create_graph = false;
+  std::span<Edge> edges;
+  std::span<Meta> inputs;
+  std::span<Meta> outputs;
+  std::span<Saved> saved_inputs;
+  std::span<Saved> saved_outputs;
+  std::span<Tensor> grads;  ///< gradients of the outputs, while a backward pass runs
+  std::byte* attrs = nullptr;
+  std::unique_ptr<GradFunction> function;
+  const char* function_name = nullptr;
 
   std::string_view name() const;
+  void set_edge(std::size_t i, const TensorImpl* input) noexcept;
+  void save(Saved& slot, TensorImpl* tensor) noexcept;
+  /// Lets go of saved tensors and the function.
+  void release_saved() noexcept;
+
+  static void* operator new(std::size_t) = delete;
+  static void operator delete(void*) noexcept {}
 
  protected:
-  ~Node() override;
   /// Takes a chain of nodes apart with a list: no recursion, however long the chain.
   void destroy() noexcept override;
+
+ private:
+  Node() = default;
+  ~Node() override = default;
+  void drop_references() noexcept;
+  Node* next_doomed_ = nullptr;
+  bool small_block_ = false;
 };
 
 inline Node* node_of(const TensorImpl* impl) { return static_cast<Node*>(impl->node); }

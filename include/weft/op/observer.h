@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "weft/core/context.h"
@@ -44,5 +46,8 @@ class WEFT_API ObserverScope {
   Observer* observer_;
   Session* session_;
 };
+
+/// Calls that ran on the CPU for tensors of another device, by op name.
+WEFT_API std::map<std::string, std::uint64_t> fallback_counts();
 
 }  // namespace weft

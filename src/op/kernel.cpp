@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "weft/op/kernel.h"
+
+#include <cstring>
+#include <mutex>
+
+#include "weft/base/error.h"
+#include "weft/base/text.h"
+
+namespace weft {
+
+namespace {
+
+std::mutex& table_mutex() {
+  static std::mutex mutex;
+  return mutex;
+}
+
+}  // namespace
+
+KernelTable::KernelTable() = default;
+
+KernelTable::~KernelTable() {
+  for (auto& kind : slots_) {
+    for (Slot& slot : kind) delete[] slot.rows;
+  }
+}
+
+void KernelTable::add(DeviceKind kind, DType dtype, const KernelRow& row) {
+  const std::lock_guard lock(table_mutex());
+  Slot& slot = slots_[static_cast<std::size_t>(kind)][static_cast<std::size_t>(dtype)];
+  const std::uint32_t count = slot.count.load(std::memory_order_relaxed);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (slot.rows[i].variant == row.variant) {
+      throw Error(ErrorKind::value, cat("kernel variant `", row.variant, "` is already registered for ",
+                                        name_of(kind), " ", dtype));
+    }
+  }
+  if (count == kMaxVariants) {
+    throw Error(ErrorKind::value, cat("kernel variant `", row.variant, "`: the slot for ",
+                                      name_of(kind), " ", dtype, " already holds ", kMaxVariants,
+                                      " variants"));
+  }
+  if (slot.rows == nullptr) slot.rows = new KernelRow[kMaxVariants];
+  slot.rows[count] = row;
+  // A static name would dangle when a plugin built it on the fly; rows live for ever, so may it.
+  auto* name = new char[row.variant.size() + 1];
+  std::memcpy(name, row.variant.data(), row.variant.size());
+  name[row.variant.size()] = '\0';
+  slot.rows[count].variant = {name, row.variant.size()};
+  slot.count.store(count + 1, std::memory_order_release);
+}
+
+}  // namespace weft

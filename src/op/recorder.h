@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "weft/op/observer.h"
+
+namespace weft {
+
+/// Follows one thread's step, call by call. Unlike an Observer it belongs to the thread, sees the
+/// tensors that calls create and may refuse what cannot be replayed.
+class StepRecorder {
+ public:
+  virtual ~StepRecorder() = default;
+  /// After a kernel ran. Calls inside a composite are the ones that count; the composite is not seen.
+  virtual void kernel(const OpEvent& event) = 0;
+  virtual void host_action(const std::function<void()>& action) = 0;
+  /// The host reads a tensor's value: a replay would not.
+  virtual void host_read(const Tensor& tensor) = 0;
+  virtual void refuse(std::string reason) = 0;
+};
+
+/// Makes `recorder` follow this thread until destroyed.
+class RecorderScope {
+ public:
+  explicit RecorderScope(StepRecorder& recorder);
+  ~RecorderScope();
+  RecorderScope(const RecorderScope&) = delete;
+  RecorderScope& operator=(const RecorderScope&) = delete;
+
+ private:
+  StepRecorder* saved_;
+};
+
+/// While it lives, ops on this thread run the variant of this name where their slot has it; with
+/// `required`, Error(unsupported) where it is missing or does not apply.
+class VariantPin {
+ public:
+  explicit VariantPin(const char* variant, bool required = true);
+  ~VariantPin();
+  VariantPin(const VariantPin&) = delete;
+  VariantPin& operator=(const VariantPin&) = delete;
+
+ private:
+  const char* saved_;
+  bool saved_required_;
+};
+
+}  // namespace weft
