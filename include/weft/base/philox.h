@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string_view>
 
 #include "weft/base/export.h"
 
@@ -55,9 +56,9 @@ WEFT_HD constexpr float unit_float(std::uint32_t word) {
 }
 
 /// FNV-1a of a stream's name: its 32-bit id.
-constexpr std::uint32_t stream_id(const char* name) {
+constexpr std::uint32_t stream_id(std::string_view name) {
   std::uint32_t hash = 2166136261u;
-  for (; *name != '\0'; ++name) hash = (hash ^ static_cast<unsigned char>(*name)) * 16777619u;
+  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 16777619u;
   return hash;
 }
 

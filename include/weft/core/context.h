@@ -37,7 +37,7 @@ struct RandomState {
 };
 
 /// State that outlives a scope: random numbers, observers, streams, revision. Shared by Contexts.
-class WEFT_API Session {
+class WEFT_API Session : public std::enable_shared_from_this<Session> {
  public:
   Session();
   ~Session();
@@ -102,7 +102,8 @@ class WEFT_API ContextScope {
   ContextScope& operator=(const ContextScope&) = delete;
 
  private:
-  Settings settings_;
+  Settings saved_settings_;
+  Session* saved_session_;
   std::shared_ptr<Session> session_;
 };
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "weft/base/device.h"
 #include "weft/core/refcount.h"
@@ -20,7 +21,8 @@ using OwnerId = std::uint32_t;
 /// A run of bytes on one device. Tensors share it; `version` counts in-place writes, so that
 /// autograd notices a saved tensor that was edited.
 struct Storage {
-  enum Flag : std::uint8_t { kReadOnly = 1, kShared = 2 };
+  /// kEmbedded: lies in one block with the TensorImpl that was made with it.
+  enum Flag : std::uint8_t { kReadOnly = 1, kShared = 2, kEmbedded = 4 };
   enum class Kind : std::uint8_t { pool, inline_block, borrowed, slice };
 
   std::byte* data = nullptr;

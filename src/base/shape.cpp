@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "weft/base/shape.h"
+
+#include <algorithm>
+
+#include "weft/base/checked.h"
+#include "weft/base/error.h"
+#include "weft/base/text.h"
+
+namespace weft {
+
+namespace {
+
+[[noreturn, gnu::cold]] void throw_too_many(std::size_t rank) {
+  throw Error(ErrorKind::shape,
+              cat("shape: ", rank, " dimensions given, at most ", kMaxRank, " are possible"));
+}
+
+// Rethrown as Error(shape) with the whole shape in the message.
+[[noreturn, gnu::cold]] void throw_bad_extents(const Dims& dims) {
+  for (const std::int64_t extent : dims) {
+    if (extent < 0) {
+      throw Error(ErrorKind::shape,
+                  cat("shape: ", dims, " has a negative extent; extents must be 0 or more"));
+    }
+  }
+  throw Error(ErrorKind::shape, cat("shape: ", dims, " has too many elements to count in 63 bits"));
+}
+
+std::int64_t numel_of(const Dims& dims) {
+  if (dims.rank() == 1 && dims[0] >= 0) return dims[0];
+  try {
+    return checked_numel(dims.span(), "shape");
+  } catch (const Error&) {
+    throw_bad_extents(dims);
+  }
+}
+
+}  // namespace
+
+Dims::Dims(std::initializer_list<std::int64_t> values)
+    : Dims(std::span<const std::int64_t>(values.begin(), values.size())) {}
+
+Dims::Dims(std::span<const std::int64_t> values) {
+  if (values.size() > kMaxRank) throw_too_many(values.size());
+  std::copy(values.begin(), values.end(), values_.begin());
+  rank_ = static_cast<std::int32_t>(values.size());
+}
+
+void Dims::push_back(std::int64_t value) {
+  if (rank_ == kMaxRank) throw_too_many(kMaxRank + 1);
+  values_[static_cast<unsigned>(rank_++)] = value;
+}
+
+Shape::Shape(std::initializer_list<std::int64_t> extents) : Dims(extents), numel_(numel_of(*this)) {}
+
+Shape::Shape(std::span<const std::int64_t> extents) : Dims(extents), numel_(numel_of(*this)) {}
+
+int Shape::dim_index(std::int64_t dim, std::string_view op) const {
+  if (dim >= -rank_ && dim < rank_) return static_cast<int>(dim < 0 ? dim + rank_ : dim);
+  if (rank_ == 0) {
+    throw Error(ErrorKind::index, cat(op, ": dim is ", dim, " but the input is a scalar"));
+  }
+  throw Error(ErrorKind::index, cat(op, ": dim is ", dim, " but the input has shape ",
+                                    static_cast<const Dims&>(*this), "; dim must be in [", -rank_,
+                                    ", ", rank_, ")"));
+}
+
+Shape Shape::with(int dim, std::int64_t extent) const {
+  Dims dims = *this;
+  dims[dim] = extent;
+  return Shape(dims);
+}
+
+Shape Shape::without(int dim) const {
+  Dims dims;
+  for (int i = 0; i < rank_; ++i) {
+    if (i != dim) dims.push_back((*this)[i]);
+  }
+  return Shape(dims);
+}
+
+Shape Shape::inserted(int dim, std::int64_t extent) const {
+  Dims dims;
+  for (int i = 0; i < rank_; ++i) {
+    if (i == dim) dims.push_back(extent);
+    dims.push_back((*this)[i]);
+  }
+  if (dim == rank_) dims.push_back(extent);
+  return Shape(dims);
+}
+
+std::int64_t Shape::numel(int from, int to) const {
+  return checked_numel(span().subspan(static_cast<std::size_t>(from),
+                                      static_cast<std::size_t>(std::max(0, to - from))),
+                       "shape");
+}
+
+std::string to_string(const Dims& dims) {
+  std::string text = "[";
+  for (const std::int64_t extent : dims) text += cat(text.size() == 1 ? "" : ",", extent);
+  return text += ']';
+}
+
+Shape broadcast(const Shape& a, const Shape& b, std::string_view op) {
+  if (a == b) return a;
+  const int rank = std::max(a.rank(), b.rank());
+  Dims result;
+  for (int i = 0; i < rank; ++i) {
+    const int ia = i - (rank - a.rank());
+    const int ib = i - (rank - b.rank());
+    const std::int64_t ea = ia < 0 ? 1 : a[ia];
+    const std::int64_t eb = ib < 0 ? 1 : b[ib];
+    if (ea != eb && ea != 1 && eb != 1) {
+      throw Error(ErrorKind::shape,
+                  cat(op, ": shapes ", static_cast<const Dims&>(a), " and ",
+                      static_cast<const Dims&>(b), " do not broadcast: counted from the last, "
+                      "dimension ", rank - i, " is ", ea, " and ", eb, "; they must be equal or 1"));
+    }
+    result.push_back(ea == 1 ? eb : ea);
+  }
+  return Shape(result);
+}
+
+}  // namespace weft

@@ -1,0 +1,474 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/pool.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "core/pool_arena.h"
+#include "core/poison.h"
+#include "core/small_heap.h"
+#include "core/thread_state.h"
+#include "core/waits.h"
+#include "weft/base/error.h"
+#include "weft/base/text.h"
+
+namespace weft {
+
+namespace {
+constexpr auto kRelaxed = std::memory_order_relaxed;
+using State = PoolBlock::State;
+}  // namespace
+
+struct Pool::Impl {
+  Impl(Backend& b, Device d) : backend(b), device(d) { common.device = d; }
+
+  Backend& backend;
+  Device device;
+  std::mutex mutex;
+  PoolArena common;
+  std::vector<std::unique_ptr<PoolArena>> arenas;
+  std::vector<PoolBlock*> retired;
+  std::vector<std::unique_ptr<PoolBlock>> spare;  ///< block records for reuse
+  std::size_t obtained = 0;
+  std::size_t budget = 0;
+  std::uint64_t requests = 0;
+  std::uint64_t system_requests = 0;
+  std::uint64_t fail_after = 0;
+  std::atomic<std::size_t> live{0};
+  std::atomic<std::size_t> peak{0};
+
+  PoolBlock* new_block();
+  void delete_block(PoolBlock* block) noexcept;
+  void poison_block(const PoolBlock* block) const noexcept;
+
+  PoolBlock* take_free(PoolArena& arena, StreamLists& lists, SizedRequest request);
+  PoolBlock* adopt_from_other_stream(PoolArena& arena, StreamLists& lists, SizedRequest request);
+  PoolBlock* new_segment(PoolArena& arena, StreamLists& lists, SizedRequest request);
+  void split(PoolBlock* block, SizedRequest request);
+  void insert_free(PoolBlock* block) noexcept;
+  void absorb_next(PoolBlock* block) noexcept;
+  void drop_events(PoolBlock* block) noexcept;
+  void reclaim_retired(bool wait) noexcept;
+
+  void* system_allocate(std::size_t bytes);
+  void system_free(void* data, std::size_t bytes) noexcept;
+  std::size_t trim_locked();
+  void move_segments(PoolArena& from, PoolArena& to);
+
+  std::size_t small_live() { return device.is_cpu() ? SmallHeap::instance().live() : 0; }
+  std::vector<memory::OwnerBytes> owners();
+  [[noreturn]] void throw_exhausted(std::size_t wanted, bool injected);
+  void count_towards_failure(std::size_t bytes);
+};
+
+PoolBlock* Pool::Impl::new_block() {
+  if (spare.empty()) return new PoolBlock;
+  PoolBlock* block = spare.back().release();
+  spare.pop_back();
+  *block = PoolBlock{};
+  return block;
+}
+
+void Pool::Impl::delete_block(PoolBlock* block) noexcept { spare.emplace_back(block); }
+
+void Pool::Impl::poison_block(const PoolBlock* block) const noexcept {
+  if (backend.is_host()) poison(block->data, block->bytes);
+}
+
+void* Pool::Impl::system_allocate(std::size_t bytes) {
+  if (budget != 0 && (obtained > budget || bytes > budget - obtained)) return nullptr;
+  void* data = backend.allocate(device.index, bytes);
+  if (data == nullptr) return nullptr;
+  obtained += bytes;
+  ++system_requests;
+  return data;
+}
+
+void Pool::Impl::system_free(void* data, std::size_t bytes) noexcept {
+  if (backend.is_host()) unpoison(data, bytes);
+  backend.free(device.index, data, bytes);
+  obtained -= bytes;
+}
+
+PoolBlock* Pool::Impl::take_free(PoolArena& arena, StreamLists& lists, SizedRequest request) {
+  FreeList& list = lists.kinds[static_cast<std::size_t>(request.kind)];
+  PoolBlock* block = list.best_fit(request.bytes);
+  if (block == nullptr) block = adopt_from_other_stream(arena, lists, request);
+  if (block != nullptr) list.remove(block);
+  return block;
+}
+
+// Only whole segments change streams, so that neighbours always belong to one stream.
+PoolBlock* Pool::Impl::adopt_from_other_stream(PoolArena& arena, StreamLists& lists,
+                                               SizedRequest request) {
+  for (const auto& other : arena.lists) {
+    if (other.get() == &lists) continue;
+    FreeList& list = other->kinds[static_cast<std::size_t>(request.kind)];
+    PoolBlock* found = list.find([&](PoolBlock* block) {
+      if (block->bytes < request.bytes || !block->segment->is_free()) return false;
+      if (block->events.empty()) block->events.push_back(backend.record(other->stream));
+      return backend.is_done(block->events.front());
+    });
+    if (found == nullptr) continue;
+    list.remove(found);
+    found->segment->lists = &lists;
+    lists.kinds[static_cast<std::size_t>(request.kind)].insert(found);
+    return found;
+  }
+  return nullptr;
+}
+
+PoolBlock* Pool::Impl::new_segment(PoolArena& arena, StreamLists& lists, SizedRequest request) {
+  std::size_t bytes = std::max(request.bytes, request.rule().segment);
+  void* data = system_allocate(bytes);
+  if (data == nullptr) {
+    bytes = request.bytes;
+    data = system_allocate(bytes);
+  }
+  if (data == nullptr) {
+    trim_locked();
+    if (PoolBlock* block = take_free(arena, lists, request)) return block;
+    data = system_allocate(bytes);
+  }
+  if (data == nullptr) return nullptr;
+  auto* segment = new PoolSegment{.data = static_cast<std::byte*>(data),
+                                  .bytes = bytes,
+                                  .kind = request.kind,
+                                  .lists = &lists,
+                                  .arena = &arena};
+  PoolBlock* block = new_block();
+  block->data = segment->data;
+  block->bytes = bytes;
+  block->segment = segment;
+  segment->first = block;
+  arena.segments.push_back(segment);
+  poison_block(block);
+  return block;
+}
+
+void Pool::Impl::split(PoolBlock* block, SizedRequest request) {
+  if (block->bytes - request.bytes < request.rule().granule) return;
+  PoolBlock* rest = new_block();
+  rest->data = block->data + request.bytes;
+  rest->bytes = block->bytes - request.bytes;
+  rest->segment = block->segment;
+  rest->before = block;
+  rest->after = block->after;
+  if (rest->after != nullptr) rest->after->before = rest;
+  block->after = rest;
+  block->bytes = request.bytes;
+  rest->state = State::free;
+  rest->segment->free_list().insert(rest);
+}
+
+void Pool::Impl::absorb_next(PoolBlock* block) noexcept {
+  PoolBlock* next = block->after;
+  block->bytes += next->bytes;
+  block->after = next->after;
+  if (block->after != nullptr) block->after->before = block;
+  delete_block(next);
+}
+
+void Pool::Impl::drop_events(PoolBlock* block) noexcept {
+  for (const Event event : block->events) backend.destroy_event(event);
+  block->events.clear();
+  block->other_streams.clear();
+}
+
+void Pool::Impl::insert_free(PoolBlock* block) noexcept {
+  drop_events(block);
+  poison_block(block);
+  block->state = State::free;
+  FreeList& list = block->segment->free_list();
+  if (block->after != nullptr && block->after->state == State::free) {
+    list.remove(block->after);
+    absorb_next(block);
+  }
+  if (block->before != nullptr && block->before->state == State::free) {
+    block = block->before;
+    list.remove(block);
+    absorb_next(block);
+  }
+  list.insert(block);
+}
+
+void Pool::Impl::reclaim_retired(bool wait) noexcept {
+  std::erase_if(retired, [&](PoolBlock* block) {
+    if (wait) {
+      for (const Stream stream : block->other_streams) wait_for(backend, stream);
+    }
+    const bool done = std::all_of(block->events.begin(), block->events.end(),
+                                  [&](Event event) { return backend.is_done(event); });
+    if (done) insert_free(block);
+    return done;
+  });
+}
+
+// The system may hand freed memory to anybody at once, so queued work must have passed it.
+std::size_t Pool::Impl::trim_locked() {
+  const std::size_t before = obtained;
+  reclaim_retired(true);
+  if (!backend.is_host()) {
+    for (const auto& lists : common.lists) wait_for(backend, lists->stream);
+  }
+  std::erase_if(common.segments, [&](PoolSegment* segment) {
+    if (!segment->is_free()) return false;
+    segment->free_list().remove(segment->first);
+    drop_events(segment->first);
+    system_free(segment->data, segment->bytes);
+    delete_block(segment->first);
+    delete segment;
+    return true;
+  });
+  if (device.is_cpu()) {
+    SmallHeap::instance().trim([&](void* data, std::size_t bytes) { system_free(data, bytes); });
+  }
+  return before - obtained;
+}
+
+void Pool::Impl::move_segments(PoolArena& from, PoolArena& to) {
+  for (PoolSegment* segment : from.segments) {
+    StreamLists& target = to.lists_of(segment->lists->stream);
+    FreeList& old_list = segment->free_list();
+    segment->lists = &target;
+    segment->arena = &to;
+    for (PoolBlock* block = segment->first; block != nullptr; block = block->after) {
+      if (block->state != State::free) continue;
+      old_list.remove(block);
+      segment->free_list().insert(block);
+    }
+    to.segments.push_back(segment);
+  }
+  from.segments.clear();
+}
+
+std::vector<memory::OwnerBytes> Pool::Impl::owners() {
+  std::map<OwnerId, OwnerAccount> accounts;
+  const auto add_arena = [&](const PoolArena& arena) {
+    for (const PoolSegment* segment : arena.segments) {
+      for (const PoolBlock* block = segment->first; block != nullptr; block = block->after) {
+        if (block->state != State::used) continue;
+        accounts[block->owner].bytes += block->bytes;
+        ++accounts[block->owner].blocks;
+      }
+    }
+  };
+  add_arena(common);
+  for (const auto& arena : arenas) add_arena(*arena);
+  if (device.is_cpu()) SmallHeap::instance().add_owners(accounts);
+
+  std::vector<memory::OwnerBytes> result;
+  for (const auto& [owner, account] : accounts) {
+    result.push_back({memory::owner_text(owner), account.bytes, account.blocks});
+  }
+  std::stable_sort(result.begin(), result.end(),
+                   [](const auto& a, const auto& b) { return a.bytes > b.bytes; });
+  return result;
+}
+
+void Pool::Impl::throw_exhausted(std::size_t wanted, bool injected) {
+  const std::size_t used = live.load(kRelaxed) + small_live();
+  std::string text = cat(device, ": out of memory: wanted ", bytes_text(wanted), ", in use ",
+                         bytes_text(used), ", cached ", bytes_text(obtained - std::min(used, obtained)),
+                         ", budget ", budget == 0 ? "none" : bytes_text(budget));
+  if (injected) text += " (failure injected by memory::fail_allocation)";
+  const auto holders = owners();
+  for (std::size_t i = 0; i < std::min<std::size_t>(holders.size(), 3); ++i) {
+    text += cat(i == 0 ? "; largest: " : ", ", holders[i].owner, " ", bytes_text(holders[i].bytes));
+  }
+  throw Error(ErrorKind::memory, std::move(text),
+              budget == 0 ? "try a smaller batch or a half precision"
+                          : "try a smaller batch, a half precision or a larger budget");
+}
+
+void Pool::Impl::count_towards_failure(std::size_t bytes) {
+  if (fail_after == 0 || --fail_after != 0) return;
+  if (device.is_cpu()) detail::small_failure_armed.store(false, kRelaxed);
+  throw_exhausted(bytes, true);
+}
+
+Pool::Pool(Backend& backend, Device device)
+    : device_(device), impl_(std::make_unique<Impl>(backend, device)) {}
+
+Pool::~Pool() {
+  impl_->reclaim_retired(true);
+  for (const auto& arena : impl_->arenas) impl_->move_segments(*arena, impl_->common);
+  impl_->trim_locked();
+}
+
+PoolBlock* Pool::allocate(std::size_t bytes, Stream stream, OwnerId owner, PoolArena* arena) {
+  const SizedRequest request = size_request(bytes);
+  const std::scoped_lock lock(impl_->mutex);
+  ++impl_->requests;
+  impl_->count_towards_failure(bytes);
+  if (!impl_->retired.empty()) impl_->reclaim_retired(false);
+  PoolArena& from = arena == nullptr ? impl_->common : *arena;
+  StreamLists& lists = from.lists_of(stream);
+  PoolBlock* block = impl_->take_free(from, lists, request);
+  if (block == nullptr) block = impl_->new_segment(from, lists, request);
+  if (block == nullptr) impl_->throw_exhausted(bytes, false);
+
+  impl_->drop_events(block);
+  impl_->split(block, request);
+  block->state = State::used;
+  block->owner = owner;
+  if (impl_->backend.is_host()) unpoison(block->data, bytes);
+  impl_->live.fetch_add(block->bytes, kRelaxed);
+  note_peak();
+  return block;
+}
+
+void Pool::free(PoolBlock* block) noexcept {
+  const std::scoped_lock lock(impl_->mutex);
+  impl_->live.fetch_sub(block->bytes, kRelaxed);
+  if (block->other_streams.empty()) {
+    impl_->insert_free(block);
+    return;
+  }
+  block->state = State::retired;
+  for (const Stream stream : block->other_streams) {
+    block->events.push_back(impl_->backend.record(stream));
+  }
+  impl_->retired.push_back(block);
+}
+
+void Pool::used_on(PoolBlock* block, Stream stream) {
+  const std::scoped_lock lock(impl_->mutex);
+  if (block->segment->lists->stream.handle == stream.handle) return;
+  const auto same = [&](Stream known) { return known.handle == stream.handle; };
+  if (std::none_of(block->other_streams.begin(), block->other_streams.end(), same)) {
+    block->other_streams.push_back(stream);
+  }
+}
+
+void Pool::retire_stream(Stream stream, Stream heir) {
+  const std::scoped_lock lock(impl_->mutex);
+  wait_for(impl_->backend, stream);
+  impl_->reclaim_retired(false);
+  const auto rehome = [&](PoolArena& arena) {
+    StreamLists& target = arena.lists_of(heir);
+    for (PoolSegment* segment : arena.segments) {
+      if (segment->lists->stream.handle != stream.handle) continue;
+      FreeList& old_list = segment->free_list();
+      segment->lists = &target;
+      for (PoolBlock* block = segment->first; block != nullptr; block = block->after) {
+        if (block->state != State::free) continue;
+        impl_->drop_events(block);
+        old_list.remove(block);
+        segment->free_list().insert(block);
+      }
+    }
+    std::erase_if(arena.lists, [&](const auto& lists) {
+      return lists->stream.handle == stream.handle && lists.get() != &target;
+    });
+  };
+  rehome(impl_->common);
+  for (const auto& arena : impl_->arenas) rehome(*arena);
+}
+
+memory::Report Pool::report() {
+  note_peak();
+  const std::scoped_lock lock(impl_->mutex);
+  memory::Report report;
+  report.device = device_;
+  report.live = impl_->live.load(kRelaxed) + impl_->small_live();
+  report.cached = impl_->obtained - std::min(report.live, impl_->obtained);
+  report.peak = std::max(impl_->peak.load(kRelaxed), report.live);
+  report.budget = impl_->budget;
+  report.allocations = impl_->requests;
+  if (device_.is_cpu()) report.allocations += SmallHeap::instance().served();
+  report.system_allocations = impl_->system_requests;
+  report.owners = impl_->owners();
+  return report;
+}
+
+std::size_t Pool::live_bytes() { return impl_->live.load(kRelaxed) + impl_->small_live(); }
+
+std::size_t Pool::trim() {
+  const std::scoped_lock lock(impl_->mutex);
+  return impl_->trim_locked();
+}
+
+void Pool::set_budget(std::size_t bytes) {
+  const std::scoped_lock lock(impl_->mutex);
+  impl_->budget = bytes;
+  if (bytes != 0 && impl_->obtained > bytes) impl_->trim_locked();
+}
+
+void Pool::reset_peak() { impl_->peak.store(live_bytes(), kRelaxed); }
+
+void Pool::fail_allocation(std::uint64_t nth) {
+  const std::scoped_lock lock(impl_->mutex);
+  impl_->fail_after = nth;
+  if (device_.is_cpu()) detail::small_failure_armed.store(nth != 0, kRelaxed);
+}
+
+void* Pool::obtain(std::size_t bytes) {
+  const std::scoped_lock lock(impl_->mutex);
+  void* data = impl_->system_allocate(bytes);
+  if (data == nullptr) {
+    impl_->trim_locked();
+    data = impl_->system_allocate(bytes);
+  }
+  if (data == nullptr) impl_->throw_exhausted(bytes, false);
+  return data;
+}
+
+void Pool::count_towards_failure(std::size_t bytes) {
+  const std::scoped_lock lock(impl_->mutex);
+  impl_->count_towards_failure(bytes);
+}
+
+void Pool::note_peak() noexcept {
+  std::size_t now = impl_->live.load(kRelaxed);
+  if (device_.is_cpu()) now += SmallHeap::instance().sampled_live();
+  std::size_t peak = impl_->peak.load(kRelaxed);
+  while (now > peak && !impl_->peak.compare_exchange_weak(peak, now, kRelaxed)) {
+  }
+}
+
+bool serves(const PoolArena& arena, Device device) noexcept { return arena.device == device; }
+
+Pool& pool_of(Device device) {
+  constexpr std::size_t kIndices = 128;
+  static std::array<std::array<std::atomic<Pool*>, kIndices>, kDeviceKindCount> pools;
+  std::atomic<Pool*>& slot = pools[static_cast<std::size_t>(device.kind)]
+                                  [static_cast<std::size_t>(static_cast<std::uint8_t>(device.index)) %
+                                   kIndices];
+  if (Pool* pool = slot.load(std::memory_order_acquire)) return *pool;
+  require_device(device);
+  // Pools are never destroyed: tensors with static storage duration may outlive everything else.
+  auto fresh = std::make_unique<Pool>(backend_of(device), device);
+  Pool* expected = nullptr;
+  if (slot.compare_exchange_strong(expected, fresh.get(), std::memory_order_acq_rel)) {
+    return *fresh.release();
+  }
+  return *expected;
+}
+
+PrivatePool::PrivatePool(Device device) : pool_(pool_of(device)) {
+  auto arena = std::make_unique<PoolArena>();
+  arena->device = device;
+  arena_ = arena.get();
+  const std::scoped_lock lock(pool_.impl_->mutex);
+  pool_.impl_->arenas.push_back(std::move(arena));
+}
+
+PrivatePool::~PrivatePool() {
+  const std::scoped_lock lock(pool_.impl_->mutex);
+  pool_.impl_->move_segments(*arena_, pool_.impl_->common);
+  std::erase_if(pool_.impl_->arenas, [&](const auto& arena) { return arena.get() == arena_; });
+}
+
+std::size_t PrivatePool::bytes() const {
+  const std::scoped_lock lock(pool_.impl_->mutex);
+  return arena_->bytes();
+}
+
+PrivatePool::Scope::Scope(PrivatePool& pool) noexcept
+    : saved_(std::exchange(thread_state.arena, pool.arena_)) {}
+
+PrivatePool::Scope::~Scope() { thread_state.arena = saved_; }
+
+}  // namespace weft
