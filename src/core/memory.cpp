@@ -3,7 +3,7 @@
 
 #include <atomic>
 
-#include "core/owner.h"
+#include "core/op_namer.h"
 #include "core/pool.h"
 #include "weft/base/text.h"
 #include "weft/core/context.h"

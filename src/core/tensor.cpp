@@ -2,10 +2,12 @@
 #include "weft/core/tensor.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <utility>
 
+#include "core/host_read.h"
 #include "core/pool.h"
 #include "core/tensor_alloc.h"
 #include "core/waits.h"
@@ -27,9 +29,17 @@ std::byte* copy_to_host(const Tensor& x, std::byte* target) {
   return target;
 }
 
-// Calls visit(elements) with x's elements on the host.
+std::atomic<void (*)(const Tensor&)> host_read_hook{nullptr};
+
+void report_host_read(const Tensor& x) {
+  if (thread_state.recorder == nullptr) [[likely]] return;
+  if (auto* hook = host_read_hook.load(std::memory_order_acquire)) hook(x);
+}
+
+// Calls visit(count, element) where element(i) is x's i-th element.
 template <class Visit>
 void with_host_elements(const Tensor& x, Visit visit) {
+  report_host_read(x);
   std::vector<std::byte> copy;
   const std::byte* data = x.impl()->data;
   if (!backend_of(x.device()).is_host()) {
@@ -102,6 +112,10 @@ Tensor from_literals(std::span<const double> values, const Shape& shape,
 }
 
 }  // namespace
+
+void set_host_read_hook(void (*hook)(const Tensor&)) {
+  host_read_hook.store(hook, std::memory_order_release);
+}
 
 namespace detail {
 
@@ -249,6 +263,7 @@ const void* Tensor::host_data(DType dtype) const {
                 cat("data: the tensor is ", describe(*this), ", needs to be on the CPU"),
                 "use .to(Device(\"cpu\"))");
   }
+  report_host_read(*this);
   return impl_->data;
 }
 

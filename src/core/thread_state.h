@@ -12,6 +12,7 @@
 namespace weft {
 
 struct PoolArena;
+class StepRecorder;
 
 inline constexpr std::size_t kSmallClassCount = 36;
 
@@ -40,6 +41,9 @@ struct ThreadState {
   std::uint64_t sequence = 0;  ///< order of tape nodes
   Session* session = nullptr;  ///< nullptr: the default session
   PoolArena* arena = nullptr;  ///< the active private pool (core/pool.h)
+  StepRecorder* recorder = nullptr;      ///< follows this thread's step (op/recorder.h)
+  const char* pinned_variant = nullptr;  ///< kernel variant to run (op/recorder.h)
+  bool pin_required = false;
   SmallCache cache;
 
   OwnerId owner() const noexcept { return (std::uint32_t{path} << 16) | op; }
