@@ -133,6 +133,7 @@ class Grads {
 };
 
 class Node;
+class BackwardWalk;
 
 /// What a backward function sees of the call it differentiates.
 class WEFT_API Backward {
@@ -161,9 +162,10 @@ class WEFT_API Backward {
 
  private:
   friend class BackwardWalk;
-  explicit Backward(Node& node) : node_(&node) {}
+  Backward(Node& node, const BackwardWalk& walk) : node_(&node), walk_(&walk) {}
   const void* attrs_data() const;
   Node* node_;
+  const BackwardWalk* walk_;
 };
 
 /// A call of an op that runs as other ops.

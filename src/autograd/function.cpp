@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "autograd/function.h"
+
+#include <algorithm>
+
+#include "core/tensor_alloc.h"
+#include "core/thread_state.h"
+#include "weft/autograd/autograd.h"
+
+namespace weft {
+
+void record_function(const char* name, std::span<const Tensor> inputs, std::vector<Tensor>& outputs,
+                     GradFunction backward) {
+  ThreadState& ts = thread_state;
+  const bool any = std::any_of(inputs.begin(), inputs.end(),
+                               [](const Tensor& t) { return t.requires_grad(); });
+  if (!ts.settings.grad || !any) return;
+  Node* node = Node::make(inputs.size(), outputs.size(), 0);
+  const Ref<Node> holder = Ref<Node>::adopt(node);
+  node->function = std::make_unique<GradFunction>(std::move(backward));
+  node->function_name = name;
+  node->settings = ts.settings;
+  node->path = ts.path;
+  std::uint64_t sequence = ts.sequence;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const TensorImpl* impl = inputs[i].impl();
+    if (impl == nullptr) continue;
+    node->inputs[i] = {impl->shape, impl->dtype, impl->storage->device};
+    node->set_edge(i, impl);
+    if (impl->node != nullptr) sequence = std::max(sequence, node_of(impl)->sequence);
+  }
+  node->sequence = ts.sequence = sequence + 1;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    if (!outputs[i].defined() || !is_floating(outputs[i].dtype())) continue;
+    TensorImpl* made = outputs[i].impl();
+    // A fresh handle: what the function returned may be an input or a tensor it keeps.
+    outputs[i] = Tensor(new_view(made, made->data, made->shape));
+    TensorImpl* impl = outputs[i].impl();
+    node->outputs[i] = {impl->shape, impl->dtype, impl->storage->device};
+    impl->requires_grad = true;
+    impl->output_index = static_cast<std::uint8_t>(i);
+    node->retain();
+    impl->node = node;
+  }
+}
+
+std::vector<Tensor> custom_grad(const char* name, std::span<const Tensor> inputs,
+                                const std::function<CustomGrad(std::span<const Tensor>)>& forward) {
+  CustomGrad made;
+  {
+    const NoGrad no_grad;
+    made = forward(inputs);
+  }
+  if (made.outputs.size() > kMaxOutputs) {
+    throw Error(ErrorKind::value, cat(name, ": ", made.outputs.size(), " outputs; at most ", kMaxOutputs));
+  }
+  record_function(name, inputs, made.outputs, std::move(made.backward));
+  return std::move(made.outputs);
+}
+
+namespace {
+
+/// Puts the session's draw count back to where the forward pass was, then forward again.
+class DrawsFrom {
+ public:
+  explicit DrawsFrom(const RandomState& state) : saved_(current_session().random_state()) {
+    current_session().set_random_state(state);
+  }
+  ~DrawsFrom() { current_session().set_random_state(saved_); }
+  DrawsFrom(const DrawsFrom&) = delete;
+  DrawsFrom& operator=(const DrawsFrom&) = delete;
+
+ private:
+  RandomState saved_;
+};
+
+std::vector<Tensor> fresh_leaves(std::span<const Tensor> inputs) {
+  std::vector<Tensor> leaves;
+  for (const Tensor& input : inputs) {
+    leaves.push_back(input.defined() ? input.detach() : Tensor());
+    if (input.requires_grad()) leaves.back().requires_grad_();
+  }
+  return leaves;
+}
+
+std::vector<Tensor> rerun_backward(const std::function<std::vector<Tensor>(std::span<const Tensor>)>& fn,
+                                   std::span<const Tensor> inputs, const Settings& settings,
+                                   const RandomState& random, std::span<const Tensor> grads) {
+  const std::vector<Tensor> leaves = fresh_leaves(inputs);
+  std::vector<Tensor> outputs;
+  {
+    const ContextScope scope(settings);
+    const DrawsFrom draws(random);
+    outputs = fn(leaves);
+  }
+  std::vector<Tensor> roots;
+  std::vector<Tensor> root_grads;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    if (!grads[i].defined() || !outputs[i].requires_grad()) continue;
+    roots.push_back(outputs[i]);
+    root_grads.push_back(grads[i]);
+  }
+  if (!roots.empty()) backward(roots, root_grads);
+  std::vector<Tensor> result;
+  for (const Tensor& leaf : leaves) result.push_back(leaf.requires_grad() ? leaf.grad() : Tensor());
+  return result;
+}
+
+}  // namespace
+
+std::vector<Tensor> checkpoint(const std::function<std::vector<Tensor>(std::span<const Tensor>)>& fn,
+                               std::span<const Tensor> inputs) {
+  const Settings settings = current_settings();
+  const RandomState random = current_session().random_state();
+  std::vector<Tensor> outputs;
+  {
+    const NoGrad no_grad;
+    outputs = fn(inputs);
+  }
+  if (outputs.size() > kMaxOutputs) {
+    throw Error(ErrorKind::value,
+                cat("checkpoint: ", outputs.size(), " outputs; at most ", kMaxOutputs));
+  }
+  // Parameters reach their sinks from inside; an input that requires grad is needed for an edge.
+  std::vector<Tensor> kept(inputs.begin(), inputs.end());
+  if (std::none_of(kept.begin(), kept.end(), [](const Tensor& t) { return t.requires_grad(); })) {
+    Tensor anchor = empty(Shape{0});
+    kept.push_back(anchor.requires_grad_());
+  }
+  record_function("checkpoint", kept, outputs,
+                  [fn, settings, random, held = kept, count = inputs.size()](
+                      std::span<const Tensor> grads) {
+                    return rerun_backward(fn, std::span(held).first(count), settings, random, grads);
+                  });
+  return outputs;
+}
+
+}  // namespace weft
