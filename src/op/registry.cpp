@@ -7,7 +7,8 @@
 
 #include "core/thread_state.h"
 #include "op/builtins.h"
-#include "core/op_namer.h"
+#include "op/dispatch.h"
+#include "core/owner.h"
 
 namespace weft {
 
@@ -227,6 +228,49 @@ void add_kernel(std::string_view op, DeviceKind kind, std::initializer_list<DTyp
                 const KernelRow& row) {
   OpEntry& entry = op_named(op);
   for (const DType dtype : dtypes) entry.kernels.add(kind, dtype, row);
+}
+
+namespace {
+
+std::size_t declared_at_least(const OpEntry& op) {
+  std::size_t count = op.input_count;
+  for (int i = op.input_count - 1; i >= 0 && ((op.optional_inputs >> i) & 1u) != 0; --i) --count;
+  return count;
+}
+
+}  // namespace
+
+Outputs call_op(OpEntry& op, const void* attrs,
+                std::initializer_list<std::span<const Tensor>> lists) {
+  if (lists.size() != op.input_count) {
+    throw Error(ErrorKind::value, cat(op.name(), ": ", lists.size(), " lists of inputs given but ",
+                                      signature_text(op), " declares ", int{op.input_count}));
+  }
+  int i = 0;
+  for (const std::span<const Tensor> list : lists) {
+    if (((op.list_inputs >> i) & 1u) == 0 && list.size() != 1) {
+      throw Error(ErrorKind::value, cat(op.name(), ": ", op.input_name(i), " is one tensor but ",
+                                        list.size(), " were given"));
+    }
+    ++i;
+  }
+  return dispatch_lists(&op, attrs, lists);
+}
+
+Outputs call_op(OpEntry& op, const void* attrs, std::span<const Tensor> inputs) {
+  if (op.list_inputs != 0) {
+    if (op.input_count == 1) return call_op(op, attrs, {inputs});
+    throw Error(ErrorKind::value, cat(op.name(), ": takes lists; pass one span per input of ",
+                                      signature_text(op)));
+  }
+  if (inputs.size() > op.input_count || inputs.size() < declared_at_least(op)) {
+    throw Error(ErrorKind::value, cat(op.name(), ": ", inputs.size(), " inputs given but ",
+                                      signature_text(op), " takes ", int{op.input_count}));
+  }
+  const Tensor absent;
+  std::array<const Tensor*, kMaxInputs> all{};
+  for (std::size_t i = 0; i < op.input_count; ++i) all[i] = i < inputs.size() ? &inputs[i] : &absent;
+  return dispatch(&op, attrs, {all.data(), op.input_count});
 }
 
 }  // namespace weft

@@ -4,5 +4,6 @@
 namespace weft {
 
 // One function per family, each in src/ops/<family>.cpp; called from register_builtin_ops.
+void register_ops_view();
 
 }  // namespace weft

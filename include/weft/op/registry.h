@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <initializer_list>
 #include <span>
 #include <string>
 #include <string_view>
@@ -56,6 +57,9 @@ WEFT_API void add_kernel(std::string_view op, DeviceKind kind, std::initializer_
 /// Throws what inference and the kernel throw, Error(device) on mixed devices, Error(unsupported)
 /// when no kernel fits (listing those that exist).
 WEFT_API Outputs call_op(OpEntry& op, const void* attrs, std::span<const Tensor> inputs);
+/// The same for ops with list inputs: one span for each declared input.
+WEFT_API Outputs call_op(OpEntry& op, const void* attrs,
+                         std::initializer_list<std::span<const Tensor>> lists);
 template <class A>
 Outputs call_op(OpEntry& op, const A& attrs, std::initializer_list<Tensor> inputs) {
   return call_op(op, static_cast<const void*>(&attrs), std::span<const Tensor>(inputs.begin(), inputs.size()));

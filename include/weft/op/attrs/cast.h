@@ -11,4 +11,10 @@ struct CastAttrs {
   WEFT_FIELDS(CastAttrs, dtype)
 };
 
+/// `fill(target)`: every element of target becomes `value`.
+struct FillAttrs {
+  double value = 0;
+  WEFT_FIELDS(FillAttrs, value)
+};
+
 }  // namespace weft

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "autograd/function.h"
+#include "op/call.h"
+#include "op/transfer.h"
+#include "weft/autograd/autograd.h"
+#include "weft/op/attrs/cast.h"
+
+// Members of Tensor that run ops. Ops are looked up by name: their records belong to their families.
+namespace weft {
+
+namespace {
+
+Tensor run_op(std::string_view name, const void* attrs, std::initializer_list<const Tensor*> inputs) {
+  return dispatch(&op_named(name), attrs, {inputs.begin(), inputs.size()})[0];
+}
+
+void require_leaf_for(const Tensor& x, std::string_view call) {
+  if (x.is_leaf()) return;
+  throw Error(ErrorKind::state,
+              cat(call, ": ", describe(x), " was computed by ", node_of(x.impl())->name(),
+                  "; only leaves own a gradient"),
+              "use detach() to make a leaf of its value");
+}
+
+}  // namespace
+
+Tensor Tensor::to(Device device) const {
+  if (this->device() == device) return *this;
+  std::vector<Tensor> moved = {transfer(*this, device)};
+  const Device from = this->device();
+  record_function("to", {this, 1}, moved, [from](std::span<const Tensor> grads) {
+    return std::vector<Tensor>{grads[0].defined() ? grads[0].to(from) : Tensor()};
+  });
+  return moved[0];
+}
+
+Tensor Tensor::to(DType dtype) const {
+  if (this->dtype() == dtype) return *this;
+  const CastAttrs attrs{dtype};
+  return run_op("cast", &attrs, {this});
+}
+
+Tensor Tensor::clone() const {
+  const CastAttrs attrs{dtype()};
+  return run_op("cast", &attrs, {this});
+}
+
+Tensor& Tensor::copy_(const Tensor& source) {
+  if (!source.defined() || !(source.shape() == shape())) {
+    throw Error(ErrorKind::shape,
+                cat("copy_: source is ", source.defined() ? describe(source) : "undefined",
+                    " but the target is ", describe(*this), "; their shapes must be equal"));
+  }
+  if (current_settings().grad && requires_grad()) {
+    throw Error(ErrorKind::state, cat("copy_: the target, ", describe(*this), ", requires grad"),
+                "write it under a NoGrad scope");
+  }
+  if (source.device() == device()) {
+    copy_into(*this, source, false);
+  } else {
+    const NoGrad no_grad;
+    transfer_into(*this, source.to(dtype()));
+  }
+  return *this;
+}
+
+Tensor& Tensor::fill_(double value) {
+  const FillAttrs attrs{value};
+  run_op("fill", &attrs, {this});
+  return *this;
+}
+
+Tensor& Tensor::requires_grad_(bool value) {
+  require_leaf_for(*this, "requires_grad_");
+  if (value && !is_floating(dtype())) {
+    throw Error(ErrorKind::dtype,
+                cat("requires_grad_: ", describe(*this), " is not floating; only floats have gradients"));
+  }
+  if (value) leaf_of(*this);
+  impl_->requires_grad = value;
+  current_session().bump_revision();
+  return *this;
+}
+
+Tensor Tensor::grad() const {
+  require_leaf_for(*this, "grad");
+  const LeafGrad* leaf = leaf_if_any(impl());
+  return leaf != nullptr && leaf->filled ? leaf->sink : Tensor();
+}
+
+void Tensor::zero_grad() const {
+  if (LeafGrad* leaf = leaf_if_any(impl())) {
+    leaf->filled = false;
+    leaf->incomplete = false;
+  }
+}
+
+void Tensor::backward(const Tensor& gradient) const {
+  weft::backward({this, 1}, gradient.defined() ? std::span<const Tensor>(&gradient, 1)
+                                               : std::span<const Tensor>());
+}
+
+}  // namespace weft
