@@ -63,15 +63,15 @@ namespace {
 /// Puts the session's draw count back to where the forward pass was, then forward again.
 class DrawsFrom {
  public:
-  explicit DrawsFrom(const RandomState& state) : saved_(current_session().random_state()) {
-    current_session().set_random_state(state);
+  explicit DrawsFrom(std::uint64_t draws) : saved_(current_session().random_state().draws) {
+    current_session().set_draws(draws);
   }
-  ~DrawsFrom() { current_session().set_random_state(saved_); }
+  ~DrawsFrom() { current_session().set_draws(saved_); }
   DrawsFrom(const DrawsFrom&) = delete;
   DrawsFrom& operator=(const DrawsFrom&) = delete;
 
  private:
-  RandomState saved_;
+  std::uint64_t saved_;
 };
 
 std::vector<Tensor> fresh_leaves(std::span<const Tensor> inputs) {
@@ -85,12 +85,12 @@ std::vector<Tensor> fresh_leaves(std::span<const Tensor> inputs) {
 
 std::vector<Tensor> rerun_backward(const std::function<std::vector<Tensor>(std::span<const Tensor>)>& fn,
                                    std::span<const Tensor> inputs, const Settings& settings,
-                                   const RandomState& random, std::span<const Tensor> grads) {
+                                   std::uint64_t draws, std::span<const Tensor> grads) {
   const std::vector<Tensor> leaves = fresh_leaves(inputs);
   std::vector<Tensor> outputs;
   {
     const ContextScope scope(settings);
-    const DrawsFrom draws(random);
+    const DrawsFrom again(draws);
     outputs = fn(leaves);
   }
   std::vector<Tensor> roots;
@@ -111,7 +111,7 @@ std::vector<Tensor> rerun_backward(const std::function<std::vector<Tensor>(std::
 std::vector<Tensor> checkpoint(const std::function<std::vector<Tensor>(std::span<const Tensor>)>& fn,
                                std::span<const Tensor> inputs) {
   const Settings settings = current_settings();
-  const RandomState random = current_session().random_state();
+  const std::uint64_t draws = current_session().random_state().draws;
   std::vector<Tensor> outputs;
   {
     const NoGrad no_grad;
@@ -128,9 +128,9 @@ std::vector<Tensor> checkpoint(const std::function<std::vector<Tensor>(std::span
     kept.push_back(anchor.requires_grad_());
   }
   record_function("checkpoint", kept, outputs,
-                  [fn, settings, random, held = kept, count = inputs.size()](
+                  [fn, settings, draws, held = kept, count = inputs.size()](
                       std::span<const Tensor> grads) {
-                    return rerun_backward(fn, std::span(held).first(count), settings, random, grads);
+                    return rerun_backward(fn, std::span(held).first(count), settings, draws, grads);
                   });
   return outputs;
 }

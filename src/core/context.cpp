@@ -98,6 +98,11 @@ void Session::skip_draws(std::uint64_t count) {
   impl_->random.draws += count;
 }
 
+void Session::set_draws(std::uint64_t draws) {
+  const std::scoped_lock lock(impl_->mutex);
+  impl_->random.draws = draws;
+}
+
 void Session::add_observer(Observer* observer) {
   const std::scoped_lock lock(impl_->mutex);
   Impl::Observers list = observers();

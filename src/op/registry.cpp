@@ -5,10 +5,12 @@
 #include <map>
 #include <mutex>
 
+#include "core/host_read.h"
+#include "core/op_namer.h"
 #include "core/thread_state.h"
 #include "op/builtins.h"
 #include "op/dispatch.h"
-#include "core/owner.h"
+#include "op/recorder.h"
 
 namespace weft {
 
@@ -130,6 +132,7 @@ void ensure_registered() {
   std::call_once(once, [] {
     registering = true;
     set_op_namer(op_name_of);
+    set_host_read_hook([](const Tensor& x) { thread_state.recorder->host_read(x); });
     register_builtin_ops();
     cpu::register_kernels();
     registering = false;

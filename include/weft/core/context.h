@@ -68,6 +68,9 @@ class WEFT_API Session : public std::enable_shared_from_this<Session> {
   /// Returns the draws made since `begin_relative_draws`.
   std::uint64_t end_relative_draws();
   void skip_draws(std::uint64_t count);
+  /// Moves the count of draws, also while a step is recorded: recomputation draws again what the
+  /// first computation drew.
+  void set_draws(std::uint64_t draws);
 
   struct Impl;
 
