@@ -16,6 +16,9 @@ set(weft_warnings -Wall -Wextra -Wconversion)
 if(WEFT_WERROR)
   list(APPEND weft_warnings -Werror)
 endif()
+if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
+  list(APPEND weft_warnings -Wno-deprecated-declarations)   # libstdc++ 12's own stable_sort
+endif()
 
 add_library(weft_compile INTERFACE)
 target_compile_options(weft_compile INTERFACE $<$<COMPILE_LANGUAGE:CXX>:${weft_warnings}

@@ -19,7 +19,7 @@
 namespace weft {
 
 class Tensor;
-struct LeafGrad;
+class LeafGrad;
 
 /// What a handle points to. Dense and row-major, always: `data` + `shape` say everything.
 struct TensorImpl {
