@@ -114,8 +114,8 @@ Shape broadcast(const Shape& a, const Shape& b, std::string_view op) {
     if (ea != eb && ea != 1 && eb != 1) {
       throw Error(ErrorKind::shape,
                   cat(op, ": shapes ", static_cast<const Dims&>(a), " and ",
-                      static_cast<const Dims&>(b), " do not broadcast: counted from the last, "
-                      "dimension ", rank - i, " is ", ea, " and ", eb, "; they must be equal or 1"));
+                      static_cast<const Dims&>(b), " do not broadcast: dimension ", i - rank, " is ",
+                      ea, " and ", eb, "; they must be equal or 1"));
     }
     result.push_back(ea == 1 ? eb : ea);
   }

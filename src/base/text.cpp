@@ -18,11 +18,12 @@ void append_float(std::string& out, T value) {
     return;
   }
   std::array<char, 64> buffer;
-  // Whole numbers that the type counts exactly read better without an exponent.
+  // An exponent only where Python's repr has one, or where fixed digits would claim too much.
+  const T magnitude = std::abs(value);
   const T exact = T{2} / std::numeric_limits<T>::epsilon();
-  const bool whole = std::abs(value) < exact && value == std::trunc(value);
+  const bool fixed = value == 0 || (magnitude >= static_cast<T>(1e-4) && magnitude < exact);
   const auto [end, error] =
-      whole ? std::to_chars(buffer.data(), buffer.data() + buffer.size(), value,
+      fixed ? std::to_chars(buffer.data(), buffer.data() + buffer.size(), value,
                             std::chars_format::fixed)
             : std::to_chars(buffer.data(), buffer.data() + buffer.size(), value);
   out.append(buffer.data(), end);
