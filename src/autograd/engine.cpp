@@ -6,6 +6,7 @@
 
 #include "core/thread_state.h"
 #include "op/dispatch.h"
+#include "op/recorder.h"
 #include "op/transfer.h"
 #include "op/walk.h"
 #include "weft/autograd/autograd.h"
@@ -232,6 +233,7 @@ void Walk::deliver_to_leaf(LeafGrad& leaf, const Tensor& grad) {
   const bool known = std::any_of(touched_.begin(), touched_.end(),
                                  [&](const Ref<LeafGrad>& t) { return t.get() == &leaf; });
   if (!known) touched_.push_back(Ref<LeafGrad>::share(&leaf));
+  note_leaf(leaf);
   Tensor& sink = sink_of(leaf);
   if (!grad.same_as(sink)) copy_into(sink, grad, leaf.filled);
   leaf.filled = true;

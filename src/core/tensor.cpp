@@ -224,6 +224,7 @@ Tensor Tensor::from_bytes(std::span<const std::byte> bytes, const Shape& shape, 
                     static_cast<const Dims&>(shape), " needs ", shape.numel()));
   }
   Tensor x(new_tensor(shape, dtype, device));
+  report_host_read(x);  // a recorded step would freeze these bytes
   if (needed == 0) return x;
   Backend& backend = backend_of(device);
   const Stream stream = current_session().stream(device);

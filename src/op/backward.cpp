@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/tensor_alloc.h"
 #include "core/thread_state.h"
+#include "op/recorder.h"
 #include "op/walk.h"
 
 namespace weft {
@@ -73,6 +74,7 @@ Dest Backward::sink(int i) const {
     if (other != at && node_->edges[other].target == edge.target) return {};
   }
   auto& leaf = static_cast<LeafGrad&>(*edge.target);
+  note_leaf(leaf);
   return {sink_of(leaf), leaf.filled};
 }
 

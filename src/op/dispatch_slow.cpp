@@ -28,9 +28,13 @@ DerivedCopy::Kind shadow_kind(DType dtype) {
 // A half copy of an f32 leaf: refreshed into the same storage when the leaf has changed.
 Tensor shadow_of(const Tensor& leaf, DType dtype) {
   LeafGrad& record = *leaf_if_any(leaf.impl());
-  for (DerivedCopy& derived : record.derived) {
+  StepRecorder* recorder = thread_state.recorder;
+  for (std::size_t i = 0; i < record.derived.size(); ++i) {
+    DerivedCopy& derived = record.derived[i];
     if (derived.kind != shadow_kind(dtype)) continue;
-    if (derived.version != leaf.version()) {
+    const bool current = derived.version == leaf.version();
+    if (recorder != nullptr) recorder->derived(leaf, i, current);
+    if (!current) {
       static OpEntry& copy = op_named("copy");
       const NoGrad no_grad;
       const Tensor* in[] = {&derived.copy, &leaf};

@@ -25,6 +25,10 @@ RecorderScope::RecorderScope(StepRecorder& recorder)
     : saved_(std::exchange(thread_state.recorder, &recorder)) {}
 RecorderScope::~RecorderScope() { thread_state.recorder = saved_; }
 
+void note_leaf(LeafGrad& leaf) {
+  if (thread_state.recorder != nullptr) thread_state.recorder->leaf(leaf);
+}
+
 VariantPin::VariantPin(const char* variant, bool required)
     : saved_(std::exchange(thread_state.pinned_variant, variant)),
       saved_required_(std::exchange(thread_state.pin_required, required)) {}

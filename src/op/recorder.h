@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 
+#include "weft/op/node.h"
 #include "weft/op/observer.h"
 
 namespace weft {
@@ -15,11 +16,20 @@ class StepRecorder {
   virtual ~StepRecorder() = default;
   /// After a kernel ran. Calls inside a composite are the ones that count; the composite is not seen.
   virtual void kernel(const OpEvent& event) = 0;
+  /// After a copy between devices.
+  virtual void copied(const Tensor& target, const Tensor& source) = 0;
+  /// Before the step reads or changes a leaf's gradient.
+  virtual void leaf(LeafGrad& leaf) = 0;
+  /// Before the step uses derived copy `index` of `leaf`, which is current or about to be refreshed.
+  virtual void derived(const Tensor& leaf, std::size_t index, bool current) = 0;
   virtual void host_action(const std::function<void()>& action) = 0;
   /// The host reads a tensor's value: a replay would not.
   virtual void host_read(const Tensor& tensor) = 0;
   virtual void refuse(std::string reason) = 0;
 };
+
+/// Tells this thread's recorder, if any, of a leaf that is about to be used.
+void note_leaf(LeafGrad& leaf);
 
 /// Makes `recorder` follow this thread until destroyed.
 class RecorderScope {

@@ -20,6 +20,7 @@ void copy_bytes(const Tensor& target, const Tensor& source) {
   if (from.is_cpu() && to.is_cpu()) {
     Backend& cpu = backend_of(to);
     cpu.copy(target.impl()->data, source.impl()->data, bytes, CopyKind::within, cpu.default_stream(0));
+    if (thread_state.recorder != nullptr) thread_state.recorder->copied(target, source);
     return;
   }
   const Device device = to.is_cpu() ? from : to;
@@ -29,6 +30,7 @@ void copy_bytes(const Tensor& target, const Tensor& source) {
                                                    : CopyKind::peer;
   backend_of(device).copy(target.impl()->data, source.impl()->data, bytes, kind,
                           current_session().stream(device));
+  if (thread_state.recorder != nullptr) thread_state.recorder->copied(target, source);
   if (to.is_cpu()) {
     if (thread_state.recorder != nullptr) thread_state.recorder->host_read(source);
     synchronize(from);

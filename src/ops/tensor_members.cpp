@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "autograd/function.h"
 #include "op/call.h"
+#include "op/recorder.h"
 #include "op/transfer.h"
 #include "weft/autograd/autograd.h"
 #include "weft/op/attrs/cast.h"
@@ -84,12 +85,14 @@ Tensor& Tensor::requires_grad_(bool value) {
 
 Tensor Tensor::grad() const {
   require_leaf_for(*this, "grad");
-  const LeafGrad* leaf = leaf_if_any(impl());
+  LeafGrad* leaf = leaf_if_any(impl());
+  if (leaf != nullptr) note_leaf(*leaf);
   return leaf != nullptr && leaf->filled ? leaf->sink : Tensor();
 }
 
 void Tensor::zero_grad() const {
   if (LeafGrad* leaf = leaf_if_any(impl())) {
+    note_leaf(*leaf);
     leaf->filled = false;
     leaf->incomplete = false;
   }
