@@ -58,8 +58,13 @@ std::size_t StepRecording::buffer_of(const StorageRef& storage, bool written, bo
 
 BufferUse StepRecording::use_of(const Tensor& tensor, bool written, bool fresh) {
   const TensorImpl* impl = tensor.impl();
-  const std::size_t buffer = buffer_of(StorageRef::share(impl->storage), written, fresh);
-  return {buffer, static_cast<std::size_t>(impl->data - impl->storage->data)};
+  const std::size_t at = buffer_of(StorageRef::share(impl->storage), written, fresh);
+  const Buffer& buffer = buffers[at];
+  const auto offset = static_cast<std::size_t>(impl->data - impl->storage->data);
+  if (buffer.kind == Buffer::Kind::input && (offset < buffer.origin || !range_fits(offset - buffer.origin, tensor.nbytes(), buffer.bytes))) {
+    refuse(cat("it reaches beyond input ", buffer.input, " into the storage that the input is a slice of"));
+  }
+  return {at, offset - buffer.origin};
 }
 
 void StepRecording::add_input(const Tensor& input, std::size_t index) {
@@ -73,7 +78,8 @@ void StepRecording::add_input(const Tensor& input, std::size_t index) {
   Buffer buffer;
   buffer.kind = Buffer::Kind::input;
   buffer.storage = StorageRef::share(storage);
-  buffer.bytes = storage->bytes;
+  buffer.bytes = input.nbytes();
+  buffer.origin = static_cast<std::size_t>(input.impl()->data - storage->data);
   buffer.input = index;
   buffers.push_back(std::move(buffer));
 }

@@ -51,7 +51,8 @@ struct Buffer {
   Kind kind = Kind::inside;
   StorageRef storage;   ///< outside: kept for good; else only while recording
   std::size_t bytes = 0;
-  std::size_t input = 0;  ///< which input
+  std::size_t input = 0;   ///< which input
+  std::size_t origin = 0;  ///< where the input begins in its storage
   std::size_t first = 0;  ///< first and last call that touch it
   std::size_t last = 0;
   bool written = false;

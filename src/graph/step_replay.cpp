@@ -27,7 +27,7 @@ StepReplay::StepReplay(std::unique_ptr<StepRecording> recording, std::span<const
         return;
       }
       buffer->last = recording_->calls.size();
-      place = {true, &buffer->data, static_cast<std::size_t>(impl->data - impl->storage->data),
+      place = {true, &buffer->data, static_cast<std::size_t>(impl->data - impl->storage->data) - buffer->origin,
                impl->shape, impl->dtype};
     }
     outputs_.push_back(place);
