@@ -6,6 +6,7 @@
 namespace weft::cpu {
 
 void register_kernels() {
+  register_cast();
 }
 
 }  // namespace weft::cpu

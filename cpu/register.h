@@ -4,5 +4,6 @@
 namespace weft::cpu {
 
 // One function per family, each in cpu/<family>.cpp; called from register_kernels.
+void register_cast();
 
 }  // namespace weft::cpu

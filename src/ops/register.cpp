@@ -6,6 +6,7 @@
 namespace weft {
 
 void register_builtin_ops() {
+  register_ops_cast();
   register_ops_view();
 }
 

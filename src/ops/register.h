@@ -4,6 +4,7 @@
 namespace weft {
 
 // One function per family, each in src/ops/<family>.cpp; called from register_builtin_ops.
+void register_ops_cast();
 void register_ops_view();
 
 }  // namespace weft
