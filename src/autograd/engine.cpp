@@ -23,7 +23,7 @@ Tensor sum_of(const Tensor& a, const Tensor& b) {
 
 Tensor ones_like(const Tensor& x) {
   Tensor ones = empty(x.shape(), {.dtype = x.dtype(), .device = x.device()});
-  ones.fill_(1);
+  fill_tensor(ones, 1);
   return ones;
 }
 
@@ -296,6 +296,11 @@ std::vector<Tensor> grad(std::span<const Tensor> outputs, std::span<const Tensor
   walk.start(outputs, gradients);
   walk.run();
   return walk.take_captured();
+}
+
+void Tensor::backward(const Tensor& gradient) const {
+  weft::backward({this, 1}, gradient.defined() ? std::span<const Tensor>(&gradient, 1)
+                                               : std::span<const Tensor>());
 }
 
 GradHook::GradHook(const Tensor& leaf, std::function<void(const Tensor& grad)> hook)

@@ -200,7 +200,7 @@ std::vector<Tensor> StepGraph::Impl::run_recorded(std::span<const Tensor> inputs
   Device device = current_settings().device;
   if (!inputs.empty() && inputs[0].defined()) device = inputs[0].device();
   Tensor base = empty(Shape({1}), {.dtype = DType::i64, .device = device});
-  base.fill_(static_cast<double>(session.random_state().draws));
+  fill_tensor(base, static_cast<double>(session.random_state().draws));
   auto recording = std::make_unique<StepRecording>(true);
   for (std::size_t i = 0; i < inputs.size(); ++i) recording->add_input(inputs[i], i);
   std::vector<Tensor> outputs;

@@ -126,7 +126,7 @@ void StepReplay::run_calls() {
 }
 
 std::vector<Tensor> StepReplay::run_device(std::span<const Tensor> inputs, std::uint64_t first_draw) {
-  if (base_.defined()) base_.fill_(static_cast<double>(first_draw));
+  if (base_.defined()) fill_tensor(base_, static_cast<double>(first_draw));
   bind_inputs(inputs);
   if (!backend_->can_capture()) {
     run_calls();

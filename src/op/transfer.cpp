@@ -6,7 +6,7 @@
 #include "op/dispatch.h"
 #include "op/recorder.h"
 #include "weft/core/backend.h"
-#include "weft/op/fields.h"
+#include "weft/op/attrs/cast.h"
 
 namespace weft {
 
@@ -64,6 +64,13 @@ void copy_into(const Tensor& target, const Tensor& source, bool add) {
   static OpEntry& op = op_named("copy");
   const Tensor* in[] = {&target, &source};
   dispatch(&op, op.def.attrs->defaults, in);
+}
+
+void fill_tensor(const Tensor& target, double value) {
+  static OpEntry& op = op_named("fill");
+  const FillAttrs attrs{value};
+  const Tensor* in[] = {&target};
+  dispatch(&op, &attrs, in);
 }
 
 }  // namespace weft

@@ -11,5 +11,7 @@ Tensor transfer(const Tensor& x, Device device);
 void transfer_into(const Tensor& target, const Tensor& source);
 /// target = source, or target += source, on one device; converts the dtype.
 void copy_into(const Tensor& target, const Tensor& source, bool add);
+/// Every element becomes `value`.
+void fill_tensor(const Tensor& target, double value);
 
 }  // namespace weft

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "autograd/function.h"
 #include "op/call.h"
-#include "op/recorder.h"
 #include "op/transfer.h"
-#include "weft/autograd/autograd.h"
 #include "weft/op/attrs/cast.h"
 
 // Members of Tensor that run ops. Ops are looked up by name: their records belong to their families.
@@ -13,14 +11,6 @@ namespace {
 
 Tensor run_op(std::string_view name, const void* attrs, std::initializer_list<const Tensor*> inputs) {
   return dispatch(&op_named(name), attrs, {inputs.begin(), inputs.size()})[0];
-}
-
-void require_leaf_for(const Tensor& x, std::string_view call) {
-  if (x.is_leaf()) return;
-  throw Error(ErrorKind::state,
-              cat(call, ": ", describe(x), " was computed by ", node_of(x.impl())->name(),
-                  "; only leaves own a gradient"),
-              "use detach() to make a leaf of its value");
 }
 
 }  // namespace
@@ -66,41 +56,8 @@ Tensor& Tensor::copy_(const Tensor& source) {
 }
 
 Tensor& Tensor::fill_(double value) {
-  const FillAttrs attrs{value};
-  run_op("fill", &attrs, {this});
+  fill_tensor(*this, value);
   return *this;
-}
-
-Tensor& Tensor::requires_grad_(bool value) {
-  require_leaf_for(*this, "requires_grad_");
-  if (value && !is_floating(dtype())) {
-    throw Error(ErrorKind::dtype,
-                cat("requires_grad_: ", describe(*this), " is not floating; only floats have gradients"));
-  }
-  if (value) leaf_of(*this);
-  impl_->requires_grad = value;
-  current_session().bump_revision();
-  return *this;
-}
-
-Tensor Tensor::grad() const {
-  require_leaf_for(*this, "grad");
-  LeafGrad* leaf = leaf_if_any(impl());
-  if (leaf != nullptr) note_leaf(*leaf);
-  return leaf != nullptr && leaf->filled ? leaf->sink : Tensor();
-}
-
-void Tensor::zero_grad() const {
-  if (LeafGrad* leaf = leaf_if_any(impl())) {
-    note_leaf(*leaf);
-    leaf->filled = false;
-    leaf->incomplete = false;
-  }
-}
-
-void Tensor::backward(const Tensor& gradient) const {
-  weft::backward({this, 1}, gradient.defined() ? std::span<const Tensor>(&gradient, 1)
-                                               : std::span<const Tensor>());
 }
 
 }  // namespace weft
