@@ -7,6 +7,11 @@ namespace weft::cpu {
 
 void register_kernels() {
   register_cast();
+  register_norm();
+  register_softmax();
+  register_loss();
+  register_index();
+  register_optimizer();
 }
 
 }  // namespace weft::cpu

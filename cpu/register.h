@@ -5,5 +5,10 @@ namespace weft::cpu {
 
 // One function per family, each in cpu/<family>.cpp; called from register_kernels.
 void register_cast();
+void register_norm();
+void register_softmax();
+void register_loss();
+void register_index();
+void register_optimizer();
 
 }  // namespace weft::cpu

@@ -38,7 +38,10 @@ Tensor& sink_of(LeafGrad& leaf) {
 const Tensor& Backward::grad(int i) const { return node_->grads[static_cast<std::size_t>(i)]; }
 
 Tensor Backward::input(int i) const {
-  return checked_saved(*node_, node_->saved_inputs[static_cast<std::size_t>(i)], "input", i);
+  const Node::Saved& saved = node_->saved_inputs[static_cast<std::size_t>(i)];
+  const bool optional = ((node_->op->optional_inputs >> i) & 1u) != 0;
+  if (optional && saved.tensor == nullptr && !node_->released) return {};
+  return checked_saved(*node_, saved, "input", i);
 }
 
 Tensor Backward::output(int i) const {

@@ -8,6 +8,11 @@ namespace weft {
 void register_builtin_ops() {
   register_ops_cast();
   register_ops_view();
+  register_ops_norm();
+  register_ops_softmax();
+  register_ops_loss();
+  register_ops_index();
+  register_ops_optimizer();
 }
 
 }  // namespace weft

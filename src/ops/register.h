@@ -6,5 +6,10 @@ namespace weft {
 // One function per family, each in src/ops/<family>.cpp; called from register_builtin_ops.
 void register_ops_cast();
 void register_ops_view();
+void register_ops_norm();
+void register_ops_softmax();
+void register_ops_loss();
+void register_ops_index();
+void register_ops_optimizer();
 
 }  // namespace weft

@@ -140,7 +140,8 @@ class WEFT_API Backward {
  public:
   /// The gradient of output `i`; undefined when nothing flowed into it.
   const Tensor& grad(int i = 0) const;
-  /// A saved input (flattened index) or output. Throws Error(state) when it was edited in place since.
+  /// A saved input (flattened index) or output; undefined for an optional input that the call did not
+  /// have. Throws Error(state) when it was edited in place since.
   Tensor input(int i) const;
   Tensor output(int i) const;
   template <class A>

@@ -18,9 +18,4 @@ struct BatchNormAttrs {
   WEFT_FIELDS(BatchNormAttrs, momentum, eps, training)
 };
 
-struct SoftmaxAttrs {
-  std::int64_t dim = -1;
-  WEFT_FIELDS(SoftmaxAttrs, dim)
-};
-
 }  // namespace weft
