@@ -33,8 +33,7 @@ void embedding(const KernelArgs& args) {
   const TensorArg& indices = args.in(0);
   const TensorArg& weight = args.in(1);
   const std::int64_t rows = (*weight.shape)[0];
-  const std::size_t bytes =
-      static_cast<std::size_t>((*weight.shape)[1]) * size_of(weight.dtype);
+  const std::size_t bytes = static_cast<std::size_t>((*weight.shape)[1]) * size_of(weight.dtype);
   std::byte* out = args.out(0).data;
   parallel_for(indices.numel, rows_per_grain((*weight.shape)[1]),
                [&](std::int64_t first, std::int64_t last) {
@@ -65,10 +64,12 @@ struct Occurrences {
   }
 };
 
-/// Sums the gradients of one row's occurrences, a block of columns at a time, and writes or adds them.
+/// Sums the gradients of one row's occurrences, a block of columns at a time, and writes or adds
+/// them.
 template <class T, class Out>
-WEFT_CLONES void sum_occurrences(const T* grads, const std::int64_t* first, const std::int64_t* last,
-                                 std::int64_t width, Out* out, bool accumulate) {
+WEFT_CLONES void sum_occurrences(const T* grads, const std::int64_t* first,
+                                 const std::int64_t* last, std::int64_t width, Out* out,
+                                 bool accumulate) {
   using C = Wide<T>;
   C sums[kBlock];
   for_blocks(width, [&](std::int64_t begin, std::int64_t m) {
@@ -117,8 +118,9 @@ std::size_t embedding_grad_workspace(const KernelArgs& args) {
 
 template <class T>
 void add_embedding_grad() {
-  add_kernel("embedding_grad", DeviceKind::cpu, {dtype_of<T>},
-             {.variant = "portable", .run = embedding_grad<T>, .workspace = embedding_grad_workspace});
+  add_kernel(
+      "embedding_grad", DeviceKind::cpu, {dtype_of<T>},
+      {.variant = "portable", .run = embedding_grad<T>, .workspace = embedding_grad_workspace});
 }
 
 }  // namespace

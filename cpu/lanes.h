@@ -6,8 +6,8 @@
 #include <limits>
 #include <type_traits>
 
-/// Blocks of one row, and sums over them whose order depends on the length alone. Everything here is
-/// inlined into the ISA clones that call it.
+/// Blocks of one row, and sums over them whose order depends on the length alone. Everything here
+/// is inlined into the ISA clones that call it.
 namespace weft::cpu {
 
 #define WEFT_INLINE inline __attribute__((always_inline))

@@ -76,7 +76,9 @@ WEFT_CLONES Wide<T> smooth_loss(const T* x, const T* weight, Wide<T> lse, std::i
   if (weight == nullptr) {
     sums.add(n, [&](std::int64_t i) { return lse - static_cast<C>(x[i]); });
   } else {
-    sums.add(n, [&](std::int64_t i) { return static_cast<C>(weight[i]) * (lse - static_cast<C>(x[i])); });
+    sums.add(n, [&](std::int64_t i) {
+      return static_cast<C>(weight[i]) * (lse - static_cast<C>(x[i]));
+    });
   }
   return sums.total();
 }
@@ -91,8 +93,8 @@ struct CrossEntropy {
   std::int64_t rows;
   std::int64_t classes;
 
-  CrossEntropy(const CrossEntropyAttrs& a, const TensorArg& logits_arg, const TensorArg& targets_arg,
-               const TensorArg& weight_arg)
+  CrossEntropy(const CrossEntropyAttrs& a, const TensorArg& logits_arg,
+               const TensorArg& targets_arg, const TensorArg& weight_arg)
       : attrs(a),
         targets(targets_arg),
         logits(logits_arg.as<T>()),
@@ -103,7 +105,8 @@ struct CrossEntropy {
   C weight_of(std::int64_t c) const { return weight != nullptr ? static_cast<C>(weight[c]) : C{1}; }
   /// What every class takes of a smoothed target, and what the target keeps beside that.
   C spread() const {
-    return static_cast<C>(attrs.label_smoothing) / static_cast<C>(std::max<std::int64_t>(1, classes));
+    return static_cast<C>(attrs.label_smoothing) /
+           static_cast<C>(std::max<std::int64_t>(1, classes));
   }
   C kept() const { return static_cast<C>(1 - attrs.label_smoothing); }
 
@@ -115,8 +118,8 @@ struct CrossEntropy {
   }
 };
 
-// reads logits once: N * C * sizeof(T). Per row loss and weight lie in the workspace and are summed in
-// f64 in order.
+// reads logits once: N * C * sizeof(T). Per row loss and weight lie in the workspace and are summed
+// in f64 in order.
 template <class T>
 void cross_entropy(const KernelArgs& args) {
   using C = Wide<T>;
@@ -148,7 +151,8 @@ void cross_entropy(const KernelArgs& args) {
   if (ce.attrs.reduction == Reduction::none) {
     for (std::int64_t row = 0; row < ce.rows; ++row) out[row] = static_cast<T>(losses[row]);
   } else {
-    *out = static_cast<T>(static_cast<C>(ce.attrs.reduction == Reduction::mean ? loss / total : loss));
+    *out =
+        static_cast<T>(static_cast<C>(ce.attrs.reduction == Reduction::mean ? loss / total : loss));
   }
 }
 
@@ -163,9 +167,8 @@ WEFT_CLONES void softmax_minus_target(const T* x, const T* weight, T* dx, Wide<T
                                       Wide<T> spread, std::int64_t n) {
   using C = Wide<T>;
   if (weight == nullptr) {
-    store(dx, n, [&](std::int64_t i) {
-      return a * math::exp(static_cast<C>(x[i]) - lse) - spread;
-    });
+    store(dx, n,
+          [&](std::int64_t i) { return a * math::exp(static_cast<C>(x[i]) - lse) - spread; });
   } else {
     store(dx, n, [&](std::int64_t i) {
       return a * math::exp(static_cast<C>(x[i]) - lse) - spread * static_cast<C>(weight[i]);
@@ -194,7 +197,8 @@ void cross_entropy_grad(const KernelArgs& args) {
     const C scale = static_cast<C>(g[per_row ? row : 0]) / divisor;
     const C own = scale * ce.kept() * ce.weight_of(target);
     const C spread = scale * ce.spread();
-    softmax_minus_target(x, ce.weight, dx, lse[row], own + spread * class_weights, spread, ce.classes);
+    softmax_minus_target(x, ce.weight, dx, lse[row], own + spread * class_weights, spread,
+                         ce.classes);
     // Halves are rounded once: the target's element is computed again, not patched.
     const C probability = math::exp(static_cast<C>(x[target]) - lse[row]);
     dx[target] = static_cast<T>((own + spread * class_weights) * probability -
@@ -204,8 +208,9 @@ void cross_entropy_grad(const KernelArgs& args) {
 
 template <class T>
 void add_loss_kernels() {
-  add_kernel("cross_entropy", DeviceKind::cpu, {dtype_of<T>},
-             {.variant = "portable", .run = cross_entropy<T>, .workspace = cross_entropy_workspace<T>});
+  add_kernel(
+      "cross_entropy", DeviceKind::cpu, {dtype_of<T>},
+      {.variant = "portable", .run = cross_entropy<T>, .workspace = cross_entropy_workspace<T>});
   add_kernel("cross_entropy_grad", DeviceKind::cpu, {dtype_of<T>},
              {.variant = "portable", .run = cross_entropy_grad<T>});
 }

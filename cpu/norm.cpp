@@ -18,8 +18,8 @@ struct Moments {
   C variance;
 };
 
-// Corrected two-pass (Chan, Golub & LeVeque 1983, eq. 1.7): the second pass also mends the rounding of
-// the first one's mean, which would be large at mean 1e4.
+// Corrected two-pass (Chan, Golub & LeVeque 1983, eq. 1.7): the second pass also mends the rounding
+// of the first one's mean, which would be large at mean 1e4.
 template <class C>
 WEFT_INLINE Moments<C> corrected(C mean, C deviations, C squares, C count) {
   const C shift = deviations / count;
@@ -105,7 +105,9 @@ std::int64_t trailing(const Shape& shape, std::int64_t dims) {
   return shape.numel(shape.rank() - static_cast<int>(dims), shape.rank());
 }
 
-std::int64_t rows_of(std::int64_t numel, std::int64_t width) { return width == 0 ? 0 : numel / width; }
+std::int64_t rows_of(std::int64_t numel, std::int64_t width) {
+  return width == 0 ? 0 : numel / width;
+}
 
 template <class T>
 void layer_norm(const KernelArgs& args) {
@@ -113,9 +115,14 @@ void layer_norm(const KernelArgs& args) {
   const auto& attrs = args.attrs<LayerNormAttrs>();
   const TensorArg& x = args.in(0);
   const std::int64_t width = trailing(*x.shape, attrs.dims);
-  const LayerNormRows<T> rows{x.as<T>(),           args.in(1).as<T>(),  args.in(2).as<T>(),
-                              args.out(0).as<T>(), args.out(1).as<C>(), args.out(2).as<C>(),
-                              width,               static_cast<C>(attrs.eps)};
+  const LayerNormRows<T> rows{x.as<T>(),
+                              args.in(1).as<T>(),
+                              args.in(2).as<T>(),
+                              args.out(0).as<T>(),
+                              args.out(1).as<C>(),
+                              args.out(2).as<C>(),
+                              width,
+                              static_cast<C>(attrs.eps)};
   parallel_for(rows_of(x.numel, width), rows_per_grain(width),
                [&](std::int64_t first, std::int64_t last) { layer_norm_rows(rows, first, last); });
 }
@@ -134,7 +141,8 @@ struct LayerNormGradRows {
 
 // dx = rstd (gw - mean(gw) - xhat mean(gw xhat)) with gw = g weight and xhat = (x - mean) rstd
 template <class T>
-WEFT_CLONES void layer_norm_dx(const LayerNormGradRows<T>& a, std::int64_t first, std::int64_t last) {
+WEFT_CLONES void layer_norm_dx(const LayerNormGradRows<T>& a, std::int64_t first,
+                               std::int64_t last) {
   using C = Wide<T>;
   C g_block[kBlock], x_block[kBlock], w_block[kBlock];
   for (std::int64_t row = first; row < last; ++row) {
@@ -200,9 +208,9 @@ void layer_norm_grad(const KernelArgs& args) {
   using C = Wide<T>;
   const TensorArg& x = args.in(1);
   const std::int64_t width = trailing(*x.shape, args.attrs<LayerNormAttrs>().dims);
-  const LayerNormGradRows<T> rows{args.in(0).as<T>(), x.as<T>(),          args.in(2).as<T>(),
-                                  args.in(3).as<C>(), args.in(4).as<C>(), args.out(0).as<T>(),
-                                  width};
+  const LayerNormGradRows<T> rows{
+      args.in(0).as<T>(),  x.as<T>(), args.in(2).as<T>(), args.in(3).as<C>(), args.in(4).as<C>(),
+      args.out(0).as<T>(), width};
   const std::int64_t count = rows_of(x.numel, width);
   const bool dx = args.out(0).present();
   if (!wants_sums(args)) {

@@ -25,8 +25,8 @@ std::int64_t total_elements(std::span<const TensorArg> tensors) {
   return total;
 }
 
-/// `fn(index, begin, end)` for the pieces of `tensors` that lie in [first, last) of all their elements
-/// laid end to end; absent tensors have none.
+/// `fn(index, begin, end)` for the pieces of `tensors` that lie in [first, last) of all their
+/// elements laid end to end; absent tensors have none.
 template <class F>
 void for_pieces(std::span<const TensorArg> tensors, std::int64_t first, std::int64_t last,
                 const F& fn) {
@@ -45,10 +45,14 @@ void for_pieces(std::span<const TensorArg> tensors, std::int64_t first, std::int
 template <class F>
 decltype(auto) with_floating(DType dtype, const F& fn) {
   switch (dtype) {
-    case DType::f64: return fn(static_cast<double*>(nullptr));
-    case DType::bf16: return fn(static_cast<bf16*>(nullptr));
-    case DType::f16: return fn(static_cast<f16*>(nullptr));
-    default: return fn(static_cast<float*>(nullptr));
+    case DType::f64:
+      return fn(static_cast<double*>(nullptr));
+    case DType::bf16:
+      return fn(static_cast<bf16*>(nullptr));
+    case DType::f16:
+      return fn(static_cast<f16*>(nullptr));
+    default:
+      return fn(static_cast<float*>(nullptr));
   }
 }
 
@@ -101,7 +105,8 @@ GradSum sum_grads(std::span<const TensorArg> grads, std::int64_t first, std::int
     sum.squares += squares;
     if (std::isfinite(squares) || sum.first_nonfinite >= 0) return;
     // Squares of finite f64 may overflow.
-    if (grads[i].dtype == DType::f64 && all_finite(grads[i].as<double>() + begin, end - begin)) return;
+    if (grads[i].dtype == DType::f64 && all_finite(grads[i].as<double>() + begin, end - begin))
+      return;
     sum.first_nonfinite = static_cast<std::int64_t>(i);
   });
   return sum;
@@ -143,7 +148,8 @@ void begin_update(const KernelArgs& args) {
       scaler.present() ? 1.0 / static_cast<double>(scaler.as<LossScalerState>()->scale) : 1.0;
   const double clip_value = state.settings.clip_value;
   const GradSum sum = sum_all_grads(args, state.inverse_loss_scale, clip_value);
-  state.grad_norm = std::sqrt(sum.squares) * (std::isinf(clip_value) ? state.inverse_loss_scale : 1.0);
+  state.grad_norm =
+      std::sqrt(sum.squares) * (std::isinf(clip_value) ? state.inverse_loss_scale : 1.0);
   state.first_nonfinite = static_cast<std::int32_t>(sum.first_nonfinite);
   state.found_inf = sum.first_nonfinite >= 0 ? 1 : 0;
   state.error = loss.present() && !is_finite_scalar(loss) ? kStepNonfiniteLoss : kStepOk;
@@ -254,7 +260,8 @@ WEFT_CLONES void adam_piece(P* __restrict p, const G* __restrict g, Wide<P>* __r
     const C square = r.beta2 * v[i] + r.fresh2 * grad * grad;
     m[i] = mean;
     v[i] = square;
-    p[i] = static_cast<P>(value * r.shrink - r.step * mean / (std::sqrt(square) * r.root_scale + r.eps));
+    p[i] = static_cast<P>(value * r.shrink -
+                          r.step * mean / (std::sqrt(square) * r.root_scale + r.eps));
   }
 }
 
@@ -266,14 +273,14 @@ constexpr std::size_t kSecondMoments = 6;
 const ParamGroupState& group_of(const KernelArgs& args, const StepState& state, std::size_t param) {
   const std::int32_t group = args.in(1).as<std::int32_t>()[param];
   if (group < 0 || group >= kMaxParamGroups) {
-    throw Error(ErrorKind::index, cat(args.op, ": groups[", param, "] is ", group, " but there are ",
-                                      kMaxParamGroups, " groups"));
+    throw Error(ErrorKind::index, cat(args.op, ": groups[", param, "] is ", group,
+                                      " but there are ", kMaxParamGroups, " groups"));
   }
   return state.settings.groups[group];
 }
 
-/// Calls `fn(param_type, grad_type, index, begin, end, group, update)` for every piece of every active
-/// parameter, in parallel; not at all when the step is not applied.
+/// Calls `fn(param_type, grad_type, index, begin, end, group, update)` for every piece of every
+/// active parameter, in parallel; not at all when the step is not applied.
 template <class F>
 void for_active_params(const KernelArgs& args, const F& fn) {
   const StepState& state = *args.in(0).as<StepState>();
@@ -332,8 +339,8 @@ void update_loss_scale(const KernelArgs& args) {
   bool found_inf = false;
   for (const TensorArg& state : args.list(1)) found_inf |= state.as<StepState>()->found_inf != 0;
   if (found_inf) {
-    scaler.scale = std::max(static_cast<float>(attrs.min),
-                            scaler.scale * static_cast<float>(attrs.backoff));
+    scaler.scale =
+        std::max(static_cast<float>(attrs.min), scaler.scale * static_cast<float>(attrs.backoff));
     scaler.growth_count = 0;
     ++scaler.backoffs;
     return;

@@ -33,9 +33,9 @@ struct RowSplit {
   std::int64_t scratch(std::int64_t width) const { return chunks * 2 * width; }
 };
 
-/// Sums `width` quantities over all rows: `add(begin, end, sums)` adds those of rows [begin, end) to
-/// `sums`. The totals end up in scratch[0, width). Every 64 rows are summed apart, so that long columns
-/// keep their digits.
+/// Sums `width` quantities over all rows: `add(begin, end, sums)` adds those of rows [begin, end)
+/// to `sums`. The totals end up in scratch[0, width). Every 64 rows are summed apart, so that long
+/// columns keep their digits.
 template <class C, class Add>
 void sum_rows(const RowSplit& split, std::int64_t width, C* scratch, const Add& add) {
   constexpr std::int64_t kCascade = 64;

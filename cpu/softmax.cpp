@@ -30,7 +30,8 @@ Axis axis_of(const Shape& shape, std::int64_t dim) {
 template <class C>
 constexpr C kMinusInf = -std::numeric_limits<C>::infinity();
 
-// -inf - -inf is NaN: a fully masked row is shifted by 0 instead, so that all its terms are exp(-inf).
+// -inf - -inf is NaN: a fully masked row is shifted by 0 instead, so that all its terms are
+// exp(-inf).
 template <class C>
 WEFT_INLINE C shift_for(C max) {
   return max == kMinusInf<C> ? C{0} : max;
@@ -109,9 +110,8 @@ WEFT_CLONES void softmax_columns(const T* x, T* y, std::int64_t extent, std::int
   for (std::int64_t i = 0; i < n; ++i) sum[i] = inverse_of(sum[i]);
   for (std::int64_t k = 0; k < extent; ++k) {
     const T* v = x + k * stride;
-    store(y + k * stride, n, [&](std::int64_t i) {
-      return math::exp(static_cast<C>(v[i]) - max[i]) * sum[i];
-    });
+    store(y + k * stride, n,
+          [&](std::int64_t i) { return math::exp(static_cast<C>(v[i]) - max[i]) * sum[i]; });
   }
 }
 
@@ -156,9 +156,8 @@ WEFT_CLONES void softmax_grad_rows(const T* g_rows, const T* y_rows, T* dx_rows,
     LaneSums<C> sums;
     sums.add(width, [&](std::int64_t i) { return static_cast<C>(g[i]) * static_cast<C>(y[i]); });
     const C dot = sums.total();
-    store(dx_rows + row * width, width, [&](std::int64_t i) {
-      return static_cast<C>(y[i]) * (static_cast<C>(g[i]) - dot);
-    });
+    store(dx_rows + row * width, width,
+          [&](std::int64_t i) { return static_cast<C>(y[i]) * (static_cast<C>(g[i]) - dot); });
   }
 }
 

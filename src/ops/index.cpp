@@ -33,9 +33,10 @@ constexpr OpDef kEmbeddingGrad{
           const Shape& grad = infer.shape(0);
           infer.out(0, Shape{infer.attrs<EmbeddingGradAttrs>().rows, grad.back()}, infer.dtype(0));
         },
-    .cost = [](const CallInfo& c) {
-      return Cost{.flops = static_cast<double>(c.in(0).numel), .bytes = c.traffic()};
-    },
+    .cost =
+        [](const CallInfo& c) {
+          return Cost{.flops = static_cast<double>(c.in(0).numel), .bytes = c.traffic()};
+        },
     .accumulates = 0b1,
     .key = 0,
 };
@@ -51,14 +52,15 @@ constexpr OpDef kEmbedding{
           const EmbeddingGradAttrs attrs{b.attrs<EmbeddingAttrs>().padding_index,
                                          b.input_shape(1)[0]};
           const Dest into[] = {b.sink(1)};
-          return Grads{Tensor(), call_into<kEmbeddingGrad>(attrs, {.into = into}, b.grad(),
-                                                           b.input(0))[0]};
+          return Grads{Tensor(),
+                       call_into<kEmbeddingGrad>(attrs, {.into = into}, b.grad(), b.input(0))[0]};
         },
     .saves = {{{.for_grad = 1, .inputs = 0b01}}},
-    .cost = [](const CallInfo& c) {
-      return Cost{.bytes = 2.0 * static_cast<double>(c.out().numel) *
-                           static_cast<double>(size_of(c.out().dtype))};
-    },
+    .cost =
+        [](const CallInfo& c) {
+          return Cost{.bytes = 2.0 * static_cast<double>(c.out().numel) *
+                               static_cast<double>(size_of(c.out().dtype))};
+        },
 };
 
 }  // namespace

@@ -16,12 +16,13 @@ void infer_cross_entropy(Infer& infer) {
   infer.require_index(1);
   const Shape& logits = infer.shape(0);
   if (logits.rank() == 0) {
-    infer.fail(ErrorKind::shape, "logits is a scalar but needs a dimension of classes, the last one");
+    infer.fail(ErrorKind::shape,
+               "logits is a scalar but needs a dimension of classes, the last one");
   }
   const Shape rows = logits.without(logits.rank() - 1);
   if (!(infer.shape(1) == rows)) {
-    infer.fail(ErrorKind::shape, cat(infer.text(1), " but ", infer.text(0), ": targets must be ", rows,
-                                     ", one class per row of logits"));
+    infer.fail(ErrorKind::shape, cat(infer.text(1), " but ", infer.text(0), ": targets must be ",
+                                     rows, ", one class per row of logits"));
   }
   if (!(attrs.label_smoothing >= 0 && attrs.label_smoothing <= 1)) {
     infer.fail(ErrorKind::value,
@@ -44,9 +45,10 @@ constexpr OpDef kCrossEntropyGrad{
     .outputs = {"dlogits"},
     .attrs = attrs_of<CrossEntropyAttrs>,
     .infer = [](Infer& infer) { infer.out(0, infer.shape(1), infer.dtype(1)); },
-    .cost = [](const CallInfo& c) {
-      return Cost{.flops = 14.0 * static_cast<double>(c.in(1).numel), .bytes = c.traffic()};
-    },
+    .cost =
+        [](const CallInfo& c) {
+          return Cost{.flops = 14.0 * static_cast<double>(c.in(1).numel), .bytes = c.traffic()};
+        },
 };
 
 constexpr OpDef kCrossEntropy{
@@ -62,9 +64,10 @@ constexpr OpDef kCrossEntropy{
                        Tensor(), Tensor()};
         },
     .saves = {{{.inputs = 0b111, .outputs = 0b110}}},
-    .cost = [](const CallInfo& c) {
-      return Cost{.flops = 14.0 * static_cast<double>(c.in(0).numel), .bytes = c.traffic()};
-    },
+    .cost =
+        [](const CallInfo& c) {
+          return Cost{.flops = 14.0 * static_cast<double>(c.in(0).numel), .bytes = c.traffic()};
+        },
     .autocast = Cast::fp32,
 };
 

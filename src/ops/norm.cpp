@@ -71,8 +71,7 @@ void infer_layer_norm(Infer& infer) {
 
 void infer_layer_norm_grad(Infer& infer) {
   infer_norm_grad(infer);
-  const Shape trailing =
-      split_shape(infer.shape(1), infer.attrs<LayerNormAttrs>().dims).trailing;
+  const Shape trailing = split_shape(infer.shape(1), infer.attrs<LayerNormAttrs>().dims).trailing;
   infer.out(1, trailing, infer.dtype(1));
   infer.out(2, trailing, infer.dtype(1));
 }
@@ -83,16 +82,18 @@ constexpr OpDef kLayerNormGrad{
     .outputs = {"dx?", "dweight?", "dbias?"},
     .attrs = attrs_of<LayerNormAttrs>,
     .infer = infer_layer_norm_grad,
-    .cost = [](const CallInfo& c) {
-      return Cost{.flops = 14.0 * static_cast<double>(c.in(1).numel), .bytes = c.traffic()};
-    },
+    .cost =
+        [](const CallInfo& c) {
+          return Cost{.flops = 14.0 * static_cast<double>(c.in(1).numel), .bytes = c.traffic()};
+        },
     .accumulates = 0b110,
     .key = 1,
 };
 
 /// Bits of the gradients of x, weight and bias that are wanted, the inputs' indices given.
 std::uint32_t wanted_grads(const Backward& b, int weight, int bias) {
-  return static_cast<std::uint32_t>(b.needs(0)) | (static_cast<std::uint32_t>(b.needs(weight)) << 1) |
+  return static_cast<std::uint32_t>(b.needs(0)) |
+         (static_cast<std::uint32_t>(b.needs(weight)) << 1) |
          (static_cast<std::uint32_t>(b.needs(bias)) << 2);
 }
 
@@ -111,9 +112,10 @@ constexpr OpDef kLayerNorm{
           return Grads{grads[0], grads[1], grads[2]};
         },
     .saves = {{{.inputs = 0b011, .outputs = 0b110}}},
-    .cost = [](const CallInfo& c) {
-      return Cost{.flops = 8.0 * static_cast<double>(c.in(0).numel), .bytes = c.traffic()};
-    },
+    .cost =
+        [](const CallInfo& c) {
+          return Cost{.flops = 8.0 * static_cast<double>(c.in(0).numel), .bytes = c.traffic()};
+        },
     .autocast = Cast::fp32,
 };
 
@@ -130,8 +132,8 @@ void infer_batch_norm(Infer& infer) {
   for (const int i : {1, 2}) {
     infer.require_shape(i, channels, "one value per channel, the last dimension of x");
     if (infer.dtype(i) != wide(dtype)) {
-      infer.fail(ErrorKind::dtype, cat(infer.text(i), " but must be ", wide(dtype),
-                                       " when x is ", dtype));
+      infer.fail(ErrorKind::dtype,
+                 cat(infer.text(i), " but must be ", wide(dtype), " when x is ", dtype));
     }
   }
   infer.out(0, x, dtype);
@@ -148,9 +150,10 @@ void infer_batch_norm_train(Infer& infer) {
   const Shape& x = infer.shape(0);
   const std::int64_t count = x.numel(0, x.rank() - 1);
   if (count < 2) {
-    infer.fail(ErrorKind::shape,
-               cat(infer.text(0), ", ", count, " values per channel, but training needs at least 2"),
-               "use a larger batch, or pass {.training = false}");
+    infer.fail(
+        ErrorKind::shape,
+        cat(infer.text(0), ", ", count, " values per channel, but training needs at least 2"),
+        "use a larger batch, or pass {.training = false}");
   }
 }
 
@@ -167,18 +170,19 @@ constexpr OpDef kBatchNormGrad{
     .outputs = {"dx?", "dweight?", "dbias?"},
     .attrs = attrs_of<BatchNormAttrs>,
     .infer = infer_batch_norm_grad,
-    .cost = [](const CallInfo& c) {
-      return Cost{.flops = 12.0 * static_cast<double>(c.in(1).numel), .bytes = c.traffic()};
-    },
+    .cost =
+        [](const CallInfo& c) {
+          return Cost{.flops = 12.0 * static_cast<double>(c.in(1).numel), .bytes = c.traffic()};
+        },
     .accumulates = 0b110,
     .key = 1,
 };
 
 Grads batch_norm_backward(const Backward& b) {
   const Dest into[] = {{}, b.sink(3), b.sink(4)};
-  Outputs grads = call_into<kBatchNormGrad>(
-      b.attrs<BatchNormAttrs>(), {.want = wanted_grads(b, 3, 4), .into = into}, b.grad(), b.input(0),
-      b.input(3), b.output(1), b.output(2));
+  Outputs grads = call_into<kBatchNormGrad>(b.attrs<BatchNormAttrs>(),
+                                            {.want = wanted_grads(b, 3, 4), .into = into}, b.grad(),
+                                            b.input(0), b.input(3), b.output(1), b.output(2));
   return Grads{grads[0], Tensor(), Tensor(), grads[1], grads[2]};
 }
 
@@ -203,9 +207,10 @@ constexpr OpDef kBatchNormTrain{
     .infer = infer_batch_norm_train,
     .backward = batch_norm_backward,
     .saves = {{{.inputs = 0b01001, .outputs = 0b110}}},
-    .cost = [](const CallInfo& c) {
-      return Cost{.flops = 8.0 * static_cast<double>(c.in(0).numel), .bytes = c.traffic()};
-    },
+    .cost =
+        [](const CallInfo& c) {
+          return Cost{.flops = 8.0 * static_cast<double>(c.in(0).numel), .bytes = c.traffic()};
+        },
     .autocast = Cast::fp32,
     .mutates = 0b00110,
 };

@@ -13,7 +13,8 @@ namespace {
 
 template <class S>
 Tensor state_tensor(const S& state, Device device) {
-  return Tensor::from_bytes(std::as_bytes(std::span(&state, 1)), Shape{sizeof(S)}, DType::u8, device);
+  return Tensor::from_bytes(std::as_bytes(std::span(&state, 1)), Shape{sizeof(S)}, DType::u8,
+                            device);
 }
 
 template <class S>
@@ -32,7 +33,8 @@ void require_state(const Infer& infer, int i, std::string_view maker) {
 }
 
 void require_i32(const Infer& infer, int i, std::int64_t params) {
-  if (infer.dtype(i) != DType::i32) infer.fail(ErrorKind::dtype, cat(infer.text(i), " but must be i32"));
+  if (infer.dtype(i) != DType::i32)
+    infer.fail(ErrorKind::dtype, cat(infer.text(i), " but must be i32"));
   infer.require_shape(i, Shape{params}, "one value per parameter");
 }
 
@@ -84,7 +86,8 @@ constexpr OpDef kBeginUpdate{
 constexpr int kParams = 3;
 constexpr int kGrads = 4;
 
-/// Checks one tensor per parameter: the same shape, and the dtype of the parameter or, for halves, f32.
+/// Checks one tensor per parameter: the same shape, and the dtype of the parameter or, for halves,
+/// f32.
 void check_parameter_list(const Infer& infer, int list, std::string_view name, bool half_allowed) {
   const int params = infer.list_begin(kParams);
   const int count = infer.list_begin(kParams + 1) - params;
@@ -94,13 +97,13 @@ void check_parameter_list(const Infer& infer, int list, std::string_view name, b
     const int param = params + k;
     const int i = infer.list_begin(list) + k;
     if (!infer.has(i)) {
-      infer.fail(ErrorKind::value, cat(name, "[", k, "] is undefined but params[", k,
-                                       "] has a gradient"));
+      infer.fail(ErrorKind::value,
+                 cat(name, "[", k, "] is undefined but params[", k, "] has a gradient"));
     }
     const DType dtype = infer.dtype(param);
-    const bool fits = is_half(dtype) ? infer.dtype(i) == DType::f32 ||
-                                           (half_allowed && infer.dtype(i) == dtype)
-                                     : infer.dtype(i) == dtype;
+    const bool fits =
+        is_half(dtype) ? infer.dtype(i) == DType::f32 || (half_allowed && infer.dtype(i) == dtype)
+                       : infer.dtype(i) == dtype;
     if (!fits || !(infer.shape(i) == infer.shape(param))) {
       infer.fail(fits ? ErrorKind::shape : ErrorKind::dtype,
                  cat(infer.text(i), " but ", infer.text(param), "; it needs the same shape and ",
@@ -148,7 +151,9 @@ void infer_adam_step(Infer& infer) {
 }
 
 /// Everything is read once, parameters and their moments are also written.
-Cost step_cost(const CallInfo& c) { return {.flops = c.traffic() / 2, .bytes = 1.75 * c.traffic()}; }
+Cost step_cost(const CallInfo& c) {
+  return {.flops = c.traffic() / 2, .bytes = 1.75 * c.traffic()};
+}
 
 constexpr OpDef kSgdStep{
     .name = "sgd_step",
@@ -241,25 +246,26 @@ LossScalerState read_loss_scaler(const Tensor& scaler) {
 void begin_update(Tensor& state, Tensor& updates, std::span<const Tensor> grads,
                   const BeginUpdateOptions& options) {
   const NoGrad no_grad;
-  call_lists<kBeginUpdate>(NoAttrs(), {one(state), one(updates), grads, one(options.scaler),
-                                       one(options.loss)});
+  call_lists<kBeginUpdate>(
+      NoAttrs(), {one(state), one(updates), grads, one(options.scaler), one(options.loss)});
 }
 
 void sgd_step(const UpdateTargets& t, std::span<const Tensor> momentum_buffers,
               const SgdAttrs& attrs) {
   const NoGrad no_grad;
-  call_lists<kSgdStep>(attrs, {one(t.state), one(t.groups), one(t.updates), t.params, t.grads,
-                               momentum_buffers});
+  call_lists<kSgdStep>(
+      attrs, {one(t.state), one(t.groups), one(t.updates), t.params, t.grads, momentum_buffers});
 }
 
 void adam_step(const UpdateTargets& t, std::span<const Tensor> exp_avg,
                std::span<const Tensor> exp_avg_sq, const AdamAttrs& attrs) {
   const NoGrad no_grad;
-  call_lists<kAdamStep>(attrs, {one(t.state), one(t.groups), one(t.updates), t.params, t.grads,
-                                exp_avg, exp_avg_sq});
+  call_lists<kAdamStep>(
+      attrs, {one(t.state), one(t.groups), one(t.updates), t.params, t.grads, exp_avg, exp_avg_sq});
 }
 
-void update_loss_scale(Tensor& scaler, std::span<const Tensor> states, const LossScaleAttrs& attrs) {
+void update_loss_scale(Tensor& scaler, std::span<const Tensor> states,
+                       const LossScaleAttrs& attrs) {
   call_lists<kUpdateLossScale>(attrs, {one(scaler), states});
 }
 

@@ -24,9 +24,10 @@ constexpr OpDef kSoftmaxGrad{
     .outputs = {"dx"},
     .attrs = attrs_of<SoftmaxAttrs>,
     .infer = like_input,
-    .cost = [](const CallInfo& c) {
-      return Cost{.flops = 4.0 * static_cast<double>(c.out().numel), .bytes = c.traffic()};
-    },
+    .cost =
+        [](const CallInfo& c) {
+          return Cost{.flops = 4.0 * static_cast<double>(c.out().numel), .bytes = c.traffic()};
+        },
 };
 
 constexpr OpDef kSoftmax{
@@ -40,9 +41,10 @@ constexpr OpDef kSoftmax{
           return Grads{call<kSoftmaxGrad>(b.attrs<SoftmaxAttrs>(), b.grad(), b.output(0))};
         },
     .saves = {{{.outputs = 0b1}}},
-    .cost = [](const CallInfo& c) {
-      return Cost{.flops = 16.0 * static_cast<double>(c.out().numel), .bytes = c.traffic()};
-    },
+    .cost =
+        [](const CallInfo& c) {
+          return Cost{.flops = 16.0 * static_cast<double>(c.out().numel), .bytes = c.traffic()};
+        },
     .autocast = Cast::fp32,
 };
 
