@@ -9,52 +9,22 @@
 
 namespace weft {
 
-namespace {
-
-[[noreturn, gnu::cold]] void throw_too_many(std::size_t rank) {
+void Dims::throw_too_many(std::size_t rank) {
   throw Error(ErrorKind::shape,
               cat("shape: ", rank, " dimensions given, at most ", kMaxRank, " are possible"));
 }
 
-// Rethrown as Error(shape) with the whole shape in the message.
-[[noreturn, gnu::cold]] void throw_bad_extents(const Dims& dims) {
-  for (const std::int64_t extent : dims) {
-    if (extent < 0) {
-      throw Error(ErrorKind::shape,
-                  cat("shape: ", dims, " has a negative extent; extents must be 0 or more"));
-    }
-  }
-  throw Error(ErrorKind::shape, cat("shape: ", dims, " has too many elements to count in 63 bits"));
-}
-
-std::int64_t numel_of(const Dims& dims) {
-  if (dims.rank() == 1 && dims[0] >= 0) return dims[0];
+std::int64_t Shape::checked_count(const Dims& extents) {
   try {
-    return checked_numel(dims.span(), "shape");
+    return checked_numel(extents.span(), "shape");
   } catch (const Error&) {
-    throw_bad_extents(dims);
+    // Said again with the whole shape.
+    const bool negative = std::any_of(extents.begin(), extents.end(), [](auto e) { return e < 0; });
+    throw Error(ErrorKind::shape,
+                negative ? cat("shape: ", extents, " has a negative extent; extents must be 0 or more")
+                         : cat("shape: ", extents, " has too many elements to count in 63 bits"));
   }
 }
-
-}  // namespace
-
-Dims::Dims(std::initializer_list<std::int64_t> values)
-    : Dims(std::span<const std::int64_t>(values.begin(), values.size())) {}
-
-Dims::Dims(std::span<const std::int64_t> values) {
-  if (values.size() > kMaxRank) throw_too_many(values.size());
-  std::copy(values.begin(), values.end(), values_.begin());
-  rank_ = static_cast<std::int32_t>(values.size());
-}
-
-void Dims::push_back(std::int64_t value) {
-  if (rank_ == kMaxRank) throw_too_many(kMaxRank + 1);
-  values_[static_cast<unsigned>(rank_++)] = value;
-}
-
-Shape::Shape(std::initializer_list<std::int64_t> extents) : Dims(extents), numel_(numel_of(*this)) {}
-
-Shape::Shape(std::span<const std::int64_t> extents) : Dims(extents), numel_(numel_of(*this)) {}
 
 int Shape::dim_index(std::int64_t dim, std::string_view op) const {
   if (dim >= -rank_ && dim < rank_) return static_cast<int>(dim < 0 ? dim + rank_ : dim);

@@ -66,7 +66,7 @@ inline constexpr std::uint64_t kSmallLive = std::uint64_t{1} << 40;
 /// Set while an allocation of the CPU is to fail (memory::fail_allocation): no fast path then.
 extern std::atomic<bool> small_failure_armed __attribute__((visibility("hidden")));
 
-void* small_alloc_slow(std::size_t payload, unsigned size_class, OwnerId owner);
+void* small_alloc_slow(std::size_t payload, OwnerId owner);
 void small_free_slow() noexcept;
 
 }  // namespace detail
@@ -76,14 +76,13 @@ inline unsigned small_class(std::size_t payload) noexcept {
   return detail::kSmallIndex[(payload + kSmallHeaderBytes + 63) / 64];
 }
 
-/// `payload` bytes, at most kSmallMaxPayload; the address is 16 past a multiple of 64.
-/// Throws Error(memory).
-inline void* small_alloc(std::size_t payload, OwnerId owner) {
+/// From the thread's cache, or nullptr when that takes more.
+inline void* try_small_alloc(std::size_t payload, OwnerId owner) noexcept {
   SmallCache& cache = thread_state.cache;
   const unsigned size_class = small_class(payload);
   void* block = cache.heads[size_class];
   if (block == nullptr || detail::small_failure_armed.load(std::memory_order_relaxed)) [[unlikely]] {
-    return detail::small_alloc_slow(payload, size_class, owner);
+    return nullptr;
   }
   unpoison(block, payload);
   cache.heads[size_class] = *static_cast<void**>(block);
@@ -95,11 +94,18 @@ inline void* small_alloc(std::size_t payload, OwnerId owner) {
   return block;
 }
 
+/// `payload` bytes, at most kSmallMaxPayload; the address is 16 past a multiple of 64.
+/// Throws Error(memory).
+inline void* small_alloc(std::size_t payload, OwnerId owner) {
+  if (void* block = try_small_alloc(payload, owner)) [[likely]] return block;
+  return detail::small_alloc_slow(payload, owner);
+}
+
 inline void small_free(void* block) noexcept {
   constexpr auto relaxed = std::memory_order_relaxed;
   auto* header = static_cast<SmallHeader*>(block) - 1;
-  const auto size_class = static_cast<std::uint8_t>(header->state.load(relaxed) >> 32);
-  header->state.store(std::uint64_t{size_class} << 32, relaxed);
+  const std::uint64_t size_class = static_cast<std::uint8_t>(header->state.load(relaxed) >> 32);
+  header->state.store(size_class << 32, relaxed);
   SmallCache& cache = thread_state.cache;
   *static_cast<void**>(block) = cache.heads[size_class];
   cache.heads[size_class] = block;

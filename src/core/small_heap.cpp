@@ -69,8 +69,8 @@ namespace detail {
 
 std::atomic<bool> small_failure_armed{false};
 
-void* small_alloc_slow(std::size_t payload, unsigned size_class, OwnerId owner) {
-  return SmallHeap::instance().take(payload, size_class, owner);
+void* small_alloc_slow(std::size_t payload, OwnerId owner) {
+  return SmallHeap::instance().take(payload, owner);
 }
 
 void small_free_slow() noexcept {
@@ -86,13 +86,14 @@ SmallHeap& SmallHeap::instance() {
   return heap;
 }
 
-void* SmallHeap::take(std::size_t payload, unsigned size_class, OwnerId owner) {
+void* SmallHeap::take(std::size_t payload, OwnerId owner) {
   Pool& pool = pool_of(Device());
   if (detail::small_failure_armed.load(kRelaxed)) pool.count_towards_failure(payload);
   SmallCache& cache = thread_state.cache;
+  const unsigned size_class = small_class(payload);
   std::unique_lock lock(mutex_);
   enter(cache);
-  if (cache.heads[size_class] == nullptr) {
+  while (cache.heads[size_class] == nullptr) {
     if (available_[size_class] == nullptr) {
       const std::size_t bytes = slab_bytes(size_class);
       lock.unlock();
@@ -100,13 +101,7 @@ void* SmallHeap::take(std::size_t payload, unsigned size_class, OwnerId owner) {
       lock.lock();
       add_slab(size_class, memory, bytes);
     }
-    const std::size_t batch = cache.ended ? 1 : batch_of(size_class);
-    for (std::size_t i = 0; i < batch && available_[size_class] != nullptr; ++i) {
-      void* block = pop_block(size_class);
-      *static_cast<void**>(block) = cache.heads[size_class];
-      cache.heads[size_class] = block;
-      cache.held.store(cache.held.load(kRelaxed) + kSmallSizes[size_class], kRelaxed);
-    }
+    refill(cache, size_class);
   }
 
   void* block = cache.heads[size_class];
@@ -120,6 +115,16 @@ void* SmallHeap::take(std::size_t payload, unsigned size_class, OwnerId owner) {
   lock.unlock();
   pool.note_peak();
   return block;
+}
+
+void SmallHeap::refill(SmallCache& cache, unsigned size_class) {
+  const std::size_t batch = cache.ended ? 1 : batch_of(size_class);
+  for (std::size_t i = 0; i < batch && available_[size_class] != nullptr; ++i) {
+    void* block = pop_block(size_class);
+    *static_cast<void**>(block) = cache.heads[size_class];
+    cache.heads[size_class] = block;
+    cache.held.store(cache.held.load(kRelaxed) + kSmallSizes[size_class], kRelaxed);
+  }
 }
 
 void SmallHeap::flush(SmallCache& cache, std::size_t target) noexcept {

@@ -19,8 +19,8 @@ class SmallHeap {
  public:
   static SmallHeap& instance();
 
-  /// Moves blocks of the class into the calling thread's cache and returns one. Throws Error(memory).
-  void* take(std::size_t payload, unsigned size_class, OwnerId owner);
+  /// Moves blocks into the calling thread's cache and returns one. Throws Error(memory).
+  void* take(std::size_t payload, OwnerId owner);
   /// Brings the calling thread's cache down to `target` bytes.
   void flush(SmallCache& cache, std::size_t target) noexcept;
   /// Ends the calling thread's part: everything goes back, later frees go through at once.
@@ -38,6 +38,7 @@ class SmallHeap {
 
  private:
   void enter(SmallCache& cache);
+  void refill(SmallCache& cache, unsigned size_class);
   void add_slab(unsigned size_class, void* memory, std::size_t bytes);
   void* pop_block(unsigned size_class) noexcept;
   void push_block(void* block) noexcept;

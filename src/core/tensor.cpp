@@ -108,7 +108,8 @@ Tensor from_literals(std::span<const double> values, const Shape& shape,
     store_as(bytes, i, values[i], dtype);
   }
   Tensor x = Tensor::from_bytes(bytes, shape, dtype, options.device.value_or(settings.device));
-  return options.requires_grad ? detail::wanting_grad(std::move(x), "Tensor::of") : x;
+  if (options.requires_grad) return detail::wanting_grad(std::move(x), "Tensor::of");
+  return x;
 }
 
 }  // namespace
@@ -130,6 +131,10 @@ Tensor wanting_grad(Tensor x, std::string_view op) {
 
 Ref<TensorImpl> new_tensor_slow(const Shape& shape, DType dtype, Device device) {
   const std::size_t bytes = checked_bytes(shape.numel(), size_of(dtype), "tensor");
+  if (bytes <= kMaxEmbeddedBytes && device == Device() && thread_state.arena == nullptr) {
+    const OwnerId owner = thread_state.owner();
+    return embed(small_alloc(kEmbeddedData + bytes, owner), shape, dtype, bytes, owner);
+  }
   PoolBlock* pooled = allocate_pooled(bytes, device);
   const OwnerId owner = thread_state.owner();
   void* block = nullptr;
@@ -176,18 +181,32 @@ void rebind(TensorImpl& impl, StorageRef storage, std::byte* data) noexcept {
   if (!block_lives_here) old->release();
 }
 
-void TensorImpl::destroy(TensorImpl* impl) noexcept {
+namespace {
+
+[[gnu::noinline]] void destroy_slow(TensorImpl* impl) noexcept {
   if (impl->node != nullptr) impl->node->release();
   if (impl->leaf != nullptr) impl->leaf->release();
-  Storage* storage = impl->storage;
   if (!impl->embeds_storage) {
-    storage->release();
+    impl->storage->release();
     small_free(impl);
     return;
   }
   Storage* embedded = embedded_storage_of(impl);
-  if (storage != embedded) [[unlikely]] storage->release();
+  if (impl->storage != embedded) impl->storage->release();
   embedded->release();
+}
+
+}  // namespace
+
+void TensorImpl::destroy(TensorImpl* impl) noexcept {
+  const Storage* embedded = embedded_storage_of(impl);
+  if (impl->node == nullptr && impl->leaf == nullptr && impl->storage == embedded &&
+      embedded->kind == Storage::Kind::inline_block &&
+      embedded->refs.load(std::memory_order_acquire) == 1) [[likely]] {
+    small_free(impl);
+    return;
+  }
+  destroy_slow(impl);
 }
 
 Tensor Tensor::of(double value, TensorOptions options) {
@@ -299,7 +318,8 @@ Tensor empty(const Shape& shape, TensorOptions options) {
   const Settings& settings = thread_state.settings;
   Tensor x(new_tensor(shape, options.dtype.value_or(settings.dtype),
                       options.device.value_or(settings.device)));
-  return options.requires_grad ? detail::wanting_grad(std::move(x), "empty") : x;
+  if (options.requires_grad) [[unlikely]] return detail::wanting_grad(std::move(x), "empty");
+  return x;
 }
 
 Tensor view_as(const Tensor& x, const Shape& shape) {

@@ -36,31 +36,38 @@ inline TensorImpl* impl_of_embedded(Storage* storage) noexcept {
   return reinterpret_cast<TensorImpl*>(storage) - 1;
 }
 
+namespace detail {
+
+/// The tensor in `block`, a small block of kEmbeddedData + `bytes`.
+inline Ref<TensorImpl> embed(void* block, const Shape& shape, DType dtype, std::size_t bytes,
+                             OwnerId owner) noexcept {
+  auto* data = static_cast<std::byte*>(block) + kEmbeddedData;
+  auto* impl = new (block)
+      TensorImpl{.dtype = dtype, .embeds_storage = true, .data = data, .shape = shape};
+  impl->storage = new (embedded_storage_of(impl)) Storage{.data = data,
+                                                          .bytes = bytes,
+                                                          .owner = owner,
+                                                          .device = Device(),
+                                                          .kind = Storage::Kind::inline_block,
+                                                          .flags = Storage::kEmbedded};
+  return Ref<TensorImpl>::adopt(impl);
+}
+
+}  // namespace detail
+
 /// Uninitialised, on the current stream of `device`. Throws Error(memory | device | value).
 inline Ref<TensorImpl> new_tensor(const Shape& shape, DType dtype, Device device) {
-  const auto count = static_cast<std::uint64_t>(shape.numel());
-  ThreadState& thread = thread_state;
-  if (count > detail::kMaxEmbeddedBytes || device != Device() || thread.arena != nullptr)
-      [[unlikely]] {
-    return detail::new_tensor_slow(shape, dtype, device);
-  }
+  // Without overflow: at most 2^15 elements of at most 8 bytes.
+  const auto count = static_cast<std::size_t>(shape.numel());
   const std::size_t bytes = count * size_of(dtype);
-  if (bytes > detail::kMaxEmbeddedBytes) [[unlikely]] {
-    return detail::new_tensor_slow(shape, dtype, device);
+  if (count <= detail::kMaxEmbeddedBytes && bytes <= detail::kMaxEmbeddedBytes &&
+      device == Device() && thread_state.arena == nullptr) [[likely]] {
+    const OwnerId owner = thread_state.owner();
+    if (void* block = try_small_alloc(detail::kEmbeddedData + bytes, owner)) [[likely]] {
+      return detail::embed(block, shape, dtype, bytes, owner);
+    }
   }
-  const OwnerId owner = thread.owner();
-  void* block = small_alloc(detail::kEmbeddedData + bytes, owner);
-  auto* impl = new (block) TensorImpl{.dtype = dtype, .embeds_storage = true, .shape = shape};
-  auto* storage = new (embedded_storage_of(impl)) Storage{
-      .data = static_cast<std::byte*>(block) + detail::kEmbeddedData,
-      .bytes = bytes,
-      .owner = owner,
-      .device = device,
-      .kind = Storage::Kind::inline_block,
-      .flags = Storage::kEmbedded};
-  impl->storage = storage;
-  impl->data = storage->data;
-  return Ref<TensorImpl>::adopt(impl);
+  return detail::new_tensor_slow(shape, dtype, device);
 }
 
 /// A second handle on bytes of `base`'s storage.

@@ -36,8 +36,8 @@ struct ThreadState {
   Settings settings;
   std::uint8_t depth = 0;      ///< nesting of composite ops
   bool in_backward = false;
+  std::uint16_t op = 0;        ///< op that runs; 0 for none. Next to path: `owner` is one load
   std::uint16_t path = 0;      ///< module that runs (intern_path)
-  std::uint16_t op = 0;        ///< op that runs; 0 for none
   std::uint64_t sequence = 0;  ///< order of tape nodes
   Session* session = nullptr;  ///< nullptr: the default session
   PoolArena* arena = nullptr;  ///< the active private pool (core/pool.h)

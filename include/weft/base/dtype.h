@@ -20,8 +20,8 @@ inline constexpr std::array<DType, kDTypeCount> kAllDTypes = {
     DType::i64, DType::i32, DType::u8,   DType::boolean};
 
 constexpr std::size_t size_of(DType dtype) {
-  constexpr std::array<std::uint8_t, kDTypeCount> sizes = {8, 4, 2, 2, 8, 4, 1, 1};
-  return sizes[static_cast<std::size_t>(dtype)];
+  // A hexadecimal digit for each, f64 last: one shift instead of a table.
+  return (0x11482248u >> (4 * static_cast<unsigned>(dtype))) & 15u;
 }
 
 constexpr bool is_floating(DType dtype) { return dtype <= DType::f16; }

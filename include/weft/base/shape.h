@@ -19,8 +19,13 @@ inline constexpr int kMaxRank = 8;
 class WEFT_API Dims {
  public:
   constexpr Dims() = default;
-  Dims(std::initializer_list<std::int64_t> values);
-  explicit Dims(std::span<const std::int64_t> values);
+  constexpr Dims(std::initializer_list<std::int64_t> values)
+      : Dims(std::span<const std::int64_t>(values.begin(), values.size())) {}
+  constexpr explicit Dims(std::span<const std::int64_t> values) {
+    if (values.size() > kMaxRank) [[unlikely]] throw_too_many(values.size());
+    for (std::size_t i = 0; i < values.size(); ++i) values_[i] = values[i];
+    rank_ = static_cast<std::int32_t>(values.size());
+  }
 
   constexpr int rank() const { return rank_; }
   constexpr std::int64_t operator[](int i) const { return values_[static_cast<unsigned>(i)]; }
@@ -32,7 +37,10 @@ class WEFT_API Dims {
   }
   constexpr bool empty() const { return rank_ == 0; }
   constexpr std::int64_t back() const { return (*this)[rank_ - 1]; }
-  void push_back(std::int64_t value);
+  constexpr void push_back(std::int64_t value) {
+    if (rank_ == kMaxRank) [[unlikely]] throw_too_many(kMaxRank + 1);
+    values_[static_cast<unsigned>(rank_++)] = value;
+  }
 
   friend constexpr bool operator==(const Dims& a, const Dims& b) {
     if (a.rank_ != b.rank_) return false;
@@ -43,6 +51,8 @@ class WEFT_API Dims {
   }
 
  protected:
+  [[noreturn]] static void throw_too_many(std::size_t rank);
+
   std::array<std::int64_t, kMaxRank> values_{};
   std::int32_t rank_ = 0;
 };
@@ -52,9 +62,9 @@ class WEFT_API Dims {
 class WEFT_API Shape : public Dims {
  public:
   constexpr Shape() = default;
-  Shape(std::initializer_list<std::int64_t> extents);
-  explicit Shape(std::span<const std::int64_t> extents);
-  explicit Shape(const Dims& extents) : Shape(extents.span()) {}
+  constexpr Shape(std::initializer_list<std::int64_t> extents) : Dims(extents) { count(); }
+  constexpr explicit Shape(std::span<const std::int64_t> extents) : Dims(extents) { count(); }
+  constexpr explicit Shape(const Dims& extents) : Dims(extents) { count(); }
 
   constexpr std::int64_t numel() const { return numel_; }
   /// `dim` in [-rank, rank) made non-negative; Error(index) naming `op` otherwise.
@@ -67,6 +77,13 @@ class WEFT_API Shape : public Dims {
   std::int64_t numel(int from, int to) const;
 
  private:
+  // A lone extent, the hot case, needs no multiplication.
+  constexpr void count() {
+    if (rank_ == 1 && values_[0] >= 0) numel_ = values_[0];
+    else if (rank_ != 0) numel_ = checked_count(*this);
+  }
+  static std::int64_t checked_count(const Dims& extents);
+
   std::int64_t numel_ = 1;
 };
 
