@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <charconv>
 #include <cmath>
 #include <limits>
 #include <memory>
@@ -137,23 +138,19 @@ class CsvParser {
   }
 
   void choose_kinds() {
+    std::vector<std::optional<ColumnKind>> forced(table_.columns.size(), options_.other_columns);
     for (const auto& [name, kind] : options_.columns) {
-      if (table_.find(name) != nullptr) continue;
-      const std::vector<std::string> names = table_.names();
-      const std::string nearest = nearest_name(name, names);
-      fail(cat("no column `", weft::quoted(name), '`'),
-           nearest.empty() ? cat("it has ", weft::quoted(join(names), 200))
-                           : cat("did you mean `", nearest, "`?"));
+      const Column* column = table_.find_or_number(name);
+      if (column == nullptr) {
+        fail(cat("no column `", weft::quoted(name), '`'), hint_of_names(name, table_.names()));
+      }
+      forced[static_cast<std::size_t>(column - table_.columns.data())] = kind;
     }
-    std::vector<ColumnKind> inferred;
+    std::vector<ColumnKind> inferred(table_.columns.size());
     if (!options_.other_columns) inferred = inferred_kinds();
     for (std::size_t c = 0; c < table_.columns.size(); ++c) {
-      const auto forced = options_.columns.find(table_.columns[c].name);
-      const bool is_forced = forced != options_.columns.end();
-      table_.columns[c].kind = is_forced                ? forced->second
-                               : options_.other_columns ? *options_.other_columns
-                                                        : inferred[c];
-      forced_.push_back(is_forced || options_.other_columns);
+      table_.columns[c].kind = forced[c].value_or(inferred[c]);
+      forced_.push_back(forced[c].has_value());
     }
     codes_.resize(table_.columns.size());
     float ignored = 0;
@@ -382,6 +379,14 @@ std::string_view name_of(ColumnKind kind) { return kKindNames[static_cast<std::s
 const Column* Table::find(std::string_view name) const {
   const auto found = std::ranges::find(columns, name, &Column::name);
   return found == columns.end() ? nullptr : &*found;
+}
+
+const Column* Table::find_or_number(std::string_view text) const {
+  if (const Column* named = find(text)) return named;
+  std::size_t number = 0;
+  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const bool whole = fault == std::errc{} && end == text.data() + text.size();
+  return whole && number < columns.size() ? &columns[number] : nullptr;
 }
 
 std::vector<std::string> Table::names() const {

@@ -12,6 +12,12 @@ namespace {
 constexpr std::int64_t kShown = 20;
 }
 
+std::string hint_of_names(std::string_view given, std::span<const std::string> names) {
+  const std::string nearest = nearest_name(given, names);
+  if (!nearest.empty()) return cat("did you mean `", weft::quoted(nearest), "`?");
+  return cat("it has ", weft::quoted(join(names), 200));
+}
+
 void Problems::add(std::string where, std::string message) {
   if (count_++ == 0) {
     where_ = std::move(where);

@@ -2,9 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
+#include <string_view>
 
 namespace weft::data {
+
+/// `did you mean ...?`, or all the names there are.
+std::string hint_of_names(std::string_view given, std::span<const std::string> names);
 
 /// Faults of a data file, collected so that one reading shows all of them: the first 20 in full,
 /// the rest as a number.

@@ -50,11 +50,14 @@ std::vector<std::int64_t> quotas(const std::vector<Rows>& classes, std::int64_t 
   }
   std::ranges::sort(remainders);
   for (const std::int64_t kept : {1, 0}) {
-    for (const auto& [remainder, c] : remainders) {
-      if (left == 0) return quota;
-      if (quota[c] + kept >= length(classes[c])) continue;
-      ++quota[c];
-      --left;
+    for (bool given = true; given && left > 0;) {
+      given = false;
+      for (const auto& [remainder, c] : remainders) {
+        if (left == 0 || quota[c] + kept >= length(classes[c])) continue;
+        ++quota[c];
+        --left;
+        given = true;
+      }
     }
   }
   return quota;

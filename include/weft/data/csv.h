@@ -26,7 +26,7 @@ struct CsvOptions {
   bool header = true;  ///< false: columns are called c0, c1, ...
   std::vector<std::string> missing = {"", "NA", "NaN"};
   OnError on_error = OnError::strict;
-  /// Forced kinds by column name. A name that the file lacks is Error(data).
+  /// Forced kinds by column name or 0-based number. One that the file lacks is Error(data).
   std::map<std::string, ColumnKind> columns = {};
   /// The kind of all other columns; nullopt: inferred from the first 1000 rows. `true` and `false`
   /// make a boolean; a column whose cells are numbers for the greater part is numeric (and the rest
@@ -55,6 +55,8 @@ struct WEFT_API Table {
 
   /// nullptr when there is none.
   const Column* find(std::string_view name) const;
+  /// The column of that name, else of that 0-based number.
+  const Column* find_or_number(std::string_view text) const;
   std::vector<std::string> names() const;
   /// `file:line` of a row.
   std::string where(std::int64_t row) const;
