@@ -1,0 +1,33 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""errors_page.py GALLERY: docs/errors.md on stdout, from the lines `area/case | message` that the tests wrote to the
+file WEFT_ERROR_GALLERY. Every message shown is one that a test has seen."""
+import pathlib
+import sys
+
+HEAD = """# Errors
+
+The message for each kind of bad input, as the tests see them (`./dev docs` writes this page). A message says what was
+given, what is needed, where, and what to do."""
+
+
+def code(message):
+    fence = "``" if "`" in message else "`"
+    pad = " " if fence == "``" else ""
+    return f"{fence}{pad}{message}{pad}{fence}".replace("|", "\\|")
+
+
+def main():
+    cases = {}
+    for line in sorted(set(pathlib.Path(sys.argv[1]).read_text().splitlines())):
+        name, message = line.split(" | ", 1)
+        area, case = name.split("/", 1)
+        cases.setdefault(area, {}).setdefault(case, message)
+    print(HEAD)
+    for area in sorted(cases):
+        print(f"\n## {area}\n\n| case | message |\n|---|---|")
+        for case, message in sorted(cases[area].items()):
+            print(f"| {case.replace('_', ' ').replace('-', ' ')} | {'<br>'.join(map(code, message.split(chr(92) + 'n')))} |")
+
+
+main()
