@@ -159,6 +159,7 @@ void Dispatcher::fail_no_kernel() const {
 }
 
 const KernelRow* Dispatcher::choose_pinned(std::span<const KernelRow> rows) {
+  if (op_.def.composite != nullptr && std::string_view(ts_.pinned_variant) == "composite") return nullptr;
   for (const KernelRow& row : rows) {
     if (row.variant == ts_.pinned_variant && usable(row)) return &row;
   }

@@ -43,7 +43,8 @@ class RecorderScope {
   StepRecorder* saved_;
 };
 
-/// While it lives, ops on this thread run the variant of this name where their slot has it; with
+/// While it lives, ops on this thread run the variant of this name (`composite` names the composite form)
+/// where their slot has it; with
 /// `required`, Error(unsupported) where it is missing or does not apply.
 class VariantPin {
  public:
