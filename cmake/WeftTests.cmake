@@ -47,6 +47,13 @@ foreach(layer ${weft_layers})
       target_link_libraries(weft_test_${layer} PRIVATE weft_${below})
     endif()
   endforeach()
+  if(layer STREQUAL "ops")   # every op row is also captured and replayed; graph stands beside ops, not above
+    foreach(beside graph io)
+      if(TARGET weft_${beside})
+        target_link_libraries(weft_test_ops PRIVATE weft_${beside})
+      endif()
+    endforeach()
+  endif()
   if(op IN_LIST weft_closure_${layer})
     foreach(builtin ops cpu)   # the registry asks for these lists; a layer below them gets empty ones
       if(NOT builtin IN_LIST weft_closure_${layer})

@@ -29,7 +29,7 @@ Shape reshaped(const Infer& infer, const Dims& dims) {
   if (open >= 0 && known > 0) to[open] = from.numel() / known;
   const bool fits = open >= 0 ? known > 0 && from.numel() % known == 0 : known == from.numel();
   if (!fits) {
-    infer.fail(ErrorKind::shape, cat(infer.text(0), " (", from.numel(), " elements) cannot become ",
+    infer.fail(ErrorKind::shape, cat(infer.text(0), " with ", from.numel(), " elements and cannot become ",
                                      to_string(dims)));
   }
   return Shape(to);
@@ -62,8 +62,8 @@ void infer_slice_rows(Infer& infer) {
   const Shape& shape = infer.shape(0);
   if (shape.rank() == 0) infer.fail(ErrorKind::shape, cat(infer.text(0), " and has no rows to slice"));
   if (attrs.begin < 0 || attrs.begin > attrs.end || attrs.end > shape[0]) {
-    infer.fail(ErrorKind::index, cat("rows [", attrs.begin, ", ", attrs.end, ") of ", infer.text(0),
-                                     ": must lie within [0, ", shape[0], ")"));
+    infer.fail(ErrorKind::index, cat(infer.text(0), " but rows [", attrs.begin, ", ", attrs.end,
+                                     ") are asked for; they must lie within [0, ", shape[0], ")"));
   }
   infer.out(0, shape.with(0, attrs.end - attrs.begin), infer.dtype(0));
 }

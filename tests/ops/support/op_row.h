@@ -4,6 +4,7 @@
 #include <functional>
 #include <initializer_list>
 #include <optional>
+#include <ostream>
 #include <span>
 #include <string>
 #include <vector>
@@ -57,6 +58,8 @@ struct OpRow {
   bool differentiable = true;
   double tolerance_scale = 1.0;    ///< multiplies the default tolerances (long sums)
 };
+
+inline void PrintTo(const OpRow& row, std::ostream* out) { *out << row.op; }
 
 /// All rows; families append through OpRows.
 std::vector<OpRow>& op_rows();

@@ -184,21 +184,34 @@ std::string compare_bits(In got, In want) {
   return {};
 }
 
+std::vector<Tensor> upstream_for(const Run& run, In inputs) {
+  std::vector<Tensor> upstream;
+  const std::vector<Tensor> outputs = run(inputs);
+  for (std::size_t k = 0; k < outputs.size(); ++k) {
+    upstream.push_back(outputs[k].requires_grad() ? upstream_of(outputs[k], k) : Tensor());
+  }
+  return upstream;
+}
+
 std::vector<Tensor> run_with_grads(const Run& run, In inputs) {
+  return run_with_grads(run, inputs, upstream_for(run, inputs));
+}
+
+std::vector<Tensor> run_with_grads(const Run& run, In inputs, In upstream) {
   std::vector<Tensor> results = run(inputs);
   std::vector<Tensor> roots;
-  std::vector<Tensor> upstream;
+  std::vector<Tensor> root_grads;
   for (std::size_t k = 0; k < results.size(); ++k) {
     if (!results[k].requires_grad()) continue;
     roots.push_back(results[k]);
-    upstream.push_back(upstream_of(results[k], k));
+    root_grads.push_back(upstream[k]);
   }
   std::vector<Tensor> wanted;
   for (const Tensor& x : inputs) {
     if (x.requires_grad()) wanted.push_back(x);
   }
   if (roots.empty() || wanted.empty()) return results;
-  for (Tensor& gradient : grad(roots, wanted, upstream)) results.push_back(std::move(gradient));
+  for (Tensor& gradient : grad(roots, wanted, root_grads)) results.push_back(std::move(gradient));
   return results;
 }
 

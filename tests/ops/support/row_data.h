@@ -32,5 +32,8 @@ std::string compare_bits(In got, In want);
 /// Outputs followed by the gradients of all inputs that require grad, for upstream gradients that depend
 /// on the outputs' shapes alone.
 std::vector<Tensor> run_with_grads(const Run& run, In inputs);
+/// The same with the upstream gradients of `upstream_for`, one per output.
+std::vector<Tensor> run_with_grads(const Run& run, In inputs, In upstream);
+std::vector<Tensor> upstream_for(const Run& run, In inputs);
 
 }  // namespace weft::test
