@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <string_view>
 
@@ -10,22 +11,25 @@ namespace weft::data {
 /// Any finite decimal number, with spaces around it and a plus sign allowed.
 bool parse_any_number(std::string_view text, float& value);
 
-/// Correctly rounded. Short numbers, most of what tables hold, need no call: digits * 10^-k with
-/// both factors exact in f32 is one rounding (Clinger 1990, "How to read floating point numbers
-/// accurately").
+inline constexpr std::array<double, 19> kPowersOfTen = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,
+                                                        1e7,  1e8,  1e9,  1e10, 1e11, 1e12, 1e13,
+                                                        1e14, 1e15, 1e16, 1e17, 1e18};
+
+/// Correctly rounded. Plain decimals, most of what tables hold, need no call: digits / 10^k with
+/// both exact in f64 is one rounding (Clinger 1990, "How to read floating point numbers
+/// accurately"), and a second one to f32 is harmless unless the first fell next to the middle
+/// between two f32.
 inline bool parse_number(std::string_view text, float& value) {
-  constexpr std::array<float, 11> kPowers = {1e0f, 1e1f, 1e2f, 1e3f, 1e4f, 1e5f,
-                                             1e6f, 1e7f, 1e8f, 1e9f, 1e10f};
   const char* at = text.data();
   const char* const end = at + text.size();
   const bool negative = at != end && *at == '-';
   at += negative;
+  if (end - at > 19 || at == end) return parse_any_number(text, value);
   const auto digit = [&] { return static_cast<unsigned>(*at) - static_cast<unsigned>('0'); };
-  if (end - at > 12 || at == end) return parse_any_number(text, value);
   std::uint64_t digits = 0;
-  const char* const whole = at;
+  const char* const begin = at;
   for (; at != end && digit() < 10; ++at) digits = digits * 10 + digit();
-  auto count = at - whole;
+  auto count = at - begin;
   std::size_t places = 0;
   if (at != end && *at == '.') {
     const char* const fraction = ++at;
@@ -33,12 +37,13 @@ inline bool parse_number(std::string_view text, float& value) {
     places = static_cast<std::size_t>(at - fraction);
     count += at - fraction;
   }
-  constexpr std::uint64_t kExact = std::uint64_t{1} << 24;
-  if (at != end || count == 0 || digits > kExact || places >= kPowers.size()) {
-    return parse_any_number(text, value);
-  }
-  const float magnitude = static_cast<float>(digits) / kPowers[places];
-  value = negative ? -magnitude : magnitude;
+  constexpr std::uint64_t kExact = std::uint64_t{1} << 53;
+  if (at != end || count == 0 || digits > kExact) return parse_any_number(text, value);
+  const double exact = static_cast<double>(digits) / kPowersOfTen[places];
+  constexpr std::uint64_t kMiddle = std::uint64_t{1} << 28;  // of the 29 bits that f32 drops
+  const std::uint64_t dropped = std::bit_cast<std::uint64_t>(exact) & (2 * kMiddle - 1);
+  if (dropped - (kMiddle - 1) <= 2) return parse_any_number(text, value);
+  value = static_cast<float>(negative ? -exact : exact);
   return true;
 }
 

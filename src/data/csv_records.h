@@ -42,6 +42,7 @@ class RecordReader {
   std::string position(std::size_t offset) const;
 
  private:
+  void read_plain_cells();
   void read_cell();
   std::size_t read_quoted(std::size_t open, std::string_view& text);
   bool at_line_end(std::size_t at) const;
