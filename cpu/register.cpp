@@ -12,6 +12,9 @@ void register_kernels() {
   register_loss();
   register_index();
   register_optimizer();
+  register_pointwise();
+  register_reduce();
+  register_shape();
 }
 
 }  // namespace weft::cpu

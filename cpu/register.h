@@ -10,5 +10,8 @@ void register_softmax();
 void register_loss();
 void register_index();
 void register_optimizer();
+void register_pointwise();
+void register_reduce();
+void register_shape();
 
 }  // namespace weft::cpu

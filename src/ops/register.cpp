@@ -7,6 +7,9 @@ namespace weft {
 
 void register_builtin_ops() {
   register_ops_cast();
+  register_ops_pointwise();
+  register_ops_reduce();
+  register_ops_shape();
   register_ops_view();
   register_ops_norm();
   register_ops_softmax();

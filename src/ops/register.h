@@ -5,6 +5,9 @@ namespace weft {
 
 // One function per family, each in src/ops/<family>.cpp; called from register_builtin_ops.
 void register_ops_cast();
+void register_ops_pointwise();
+void register_ops_reduce();
+void register_ops_shape();
 void register_ops_view();
 void register_ops_norm();
 void register_ops_softmax();
