@@ -47,7 +47,7 @@ void StepReplay::bind() {
 void StepReplay::place_buffers() {
   std::vector<std::size_t> offsets;
   planned_bytes_ = plan_memory(recording_->buffers, offsets);
-  if (planned_bytes_ > 0) arena_ = make_storage(planned_bytes_, stream_.device);
+  arena_ = make_storage(std::max<std::size_t>(planned_bytes_, 1), stream_.device);
   for (std::size_t i = 0; i < recording_->buffers.size(); ++i) {
     Buffer& buffer = recording_->buffers[i];
     if (buffer.kind == Buffer::Kind::outside) buffer.data = buffer.storage->data;
