@@ -214,6 +214,12 @@ class CsvParser {
       table_.line_steps.emplace_back(table_.rows, records_.line());
     expected_line_ = records_.line() + 1;
     ++table_.rows;
+    if (options_.keep_text) keep_text();
+  }
+
+  void keep_text() {
+    std::vector<std::string>& row = table_.text.emplace_back();
+    for (const Cell& cell : records_.cells()) row.emplace_back(cell.text);
   }
 
   // False when the cell does not fit its column; it is then stored as missing.
@@ -410,6 +416,15 @@ Table parse_csv(std::string_view text, std::string name, const CsvOptions& optio
 Table read_csv(const std::filesystem::path& path, const CsvOptions& options) {
   const io::MappedFile file(path);
   return parse_csv(file.text(), path.string(), options);
+}
+
+std::string csv_cell(std::string_view cell, char delimiter) {
+  const bool plain = std::ranges::none_of(
+      cell, [&](char c) { return c == delimiter || c == '"' || c == '\n' || c == '\r'; });
+  if (plain) return std::string(cell);
+  std::string quoted = "\"";
+  for (const char c : cell) quoted += c == '"' ? std::string_view("\"\"") : std::string_view(&c, 1);
+  return quoted + '"';
 }
 
 }  // namespace weft::data

@@ -129,6 +129,21 @@ TEST(Csv, DropRowLeavesOutBadAndRaggedRows) {
   EXPECT_EQ(table.where(1), "t.csv:5");
 }
 
+TEST(Csv, CellsAreKeptAsTextOnRequest) {
+  const Table table =
+      parse("a,s\n 1.50,\"x, y\"\nbad,z\n2,\n", {.on_error = OnError::drop_row, .keep_text = true});
+  EXPECT_THAT(table.text, ElementsAre(ElementsAre(" 1.50", "x, y"), ElementsAre("2", "")));
+  EXPECT_TRUE(parse("a\n1\n").text.empty());
+}
+
+TEST(Csv, CellsAreQuotedOnlyWhenTheyMustBe) {
+  EXPECT_EQ(csv_cell("plain"), "plain");
+  EXPECT_EQ(csv_cell("a,b"), "\"a,b\"");
+  EXPECT_EQ(csv_cell("a,b", ';'), "a,b");
+  EXPECT_EQ(csv_cell("a;b", ';'), "\"a;b\"");
+  EXPECT_EQ(csv_cell("a \"b\"\n"), "\"a \"\"b\"\"\n\"");
+}
+
 TEST(Csv, AnySpellingOfANumberIsRoundedCorrectly) {
   std::mt19937_64 random(1);
   std::string text = "a\n";
@@ -169,9 +184,7 @@ TEST(Csv, QuotedTextRoundTrips) {
         const char c = kAlphabet[random() % (kAlphabet.size() - 3)];
         cell += c;
       }
-      text += '"';
-      for (const char c : cell) text += c == '"' ? std::string("\"\"") : std::string(1, c);
-      text += "\",1\r\n";
+      text += csv_cell(cell) + ",1\r\n";
       cells.push_back(cell);
     }
     const Column column = parse(text).columns[0];

@@ -32,6 +32,7 @@ struct CsvOptions {
   /// make a boolean; a column whose cells are numbers for the greater part is numeric (and the rest
   /// are errors); anything else is a category.
   std::optional<ColumnKind> other_columns = {};
+  bool keep_text = false;  ///< also keeps every cell as it stands: `Table::text`
 };
 
 struct Column {
@@ -52,6 +53,8 @@ struct WEFT_API Table {
   std::int64_t bad_cells = 0;     ///< taken as missing by `lenient`
   /// (row, line) wherever lines do not follow each other one by one.
   std::vector<std::pair<std::int64_t, std::int64_t>> line_steps;
+  /// [row][column], ignored columns too; empty unless asked for.
+  std::vector<std::vector<std::string>> text;
 
   /// nullptr when there is none.
   const Column* find(std::string_view name) const;
@@ -72,5 +75,8 @@ struct WEFT_API Table {
 WEFT_API Table read_csv(const std::filesystem::path& path, const CsvOptions& options = {});
 /// The same for text in memory; `name` stands for the path.
 WEFT_API Table parse_csv(std::string_view text, std::string name, const CsvOptions& options = {});
+
+/// `cell` as it stands in a CSV file: in quotes when it holds a delimiter, a quote or a line break.
+WEFT_API std::string csv_cell(std::string_view cell, char delimiter = ',');
 
 }  // namespace weft::data
