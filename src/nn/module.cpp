@@ -124,8 +124,12 @@ std::string Module::path() const { return state_->path(); }
 bool Module::is_training() const noexcept { return state_->training; }
 
 void Module::train(bool on) {
-  walk(*state_, {}, [on](const std::string&, ModuleState& state) { state.training = on; });
-  current_session().bump_revision();
+  bool changed = false;
+  walk(*state_, {}, [&](const std::string&, ModuleState& state) {
+    changed = changed || state.training != on;
+    state.training = on;
+  });
+  if (changed) current_session().bump_revision();
 }
 
 void Module::to(Device device) {

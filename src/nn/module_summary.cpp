@@ -6,7 +6,7 @@
 
 #include "nn/module_state.h"
 #include "weft/base/text.h"
-#include "weft/core/context.h"
+#include "weft/nn/eval_scope.h"
 #include "weft/nn/module.h"
 
 namespace weft::nn {
@@ -29,24 +29,6 @@ std::string text_of(const std::vector<Row>& rows) {
   return out;
 }
 
-/// Puts every module back into the mode that it was in.
-class ModeKeeper {
- public:
-  explicit ModeKeeper(detail::ModuleState& root) {
-    detail::walk(root, {}, [this](const std::string&, detail::ModuleState& state) {
-      modes_.emplace_back(state.shared_from_this(), state.training);
-    });
-  }
-  ~ModeKeeper() {
-    for (auto& [state, training] : modes_) state->training = training;
-  }
-  ModeKeeper(const ModeKeeper&) = delete;
-  ModeKeeper& operator=(const ModeKeeper&) = delete;
-
- private:
-  std::vector<std::pair<std::shared_ptr<detail::ModuleState>, bool>> modes_;
-};
-
 using OutputShapes = std::unordered_map<std::string, std::string>;
 
 }  // namespace
@@ -54,11 +36,9 @@ using OutputShapes = std::unordered_map<std::string, std::string>;
 std::string Module::summary(const Tensor& input) {
   OutputShapes shapes;
   if (input.defined()) {
-    const ModeKeeper keeper(*state_);
-    const NoGrad no_grad;
+    const EvalScope scope(*this);
     const HookHandle hook = on_forward(
         "*", [&](const ForwardCall& call) { shapes[call.path] = to_string(call.output.shape()); });
-    eval();
     (*this)(input);
   }
   std::vector<Row> rows = {{"module", "type", "output", "parameters"}};

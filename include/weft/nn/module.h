@@ -63,6 +63,8 @@ class WEFT_API HookHandle {
   std::uint64_t id_ = 0;
 };
 
+class EvalScope;
+
 /// A part of a network with parameters, buffers and children. A handle: copies and moves share one
 /// state, so a module may be returned, stored and passed by value, and never dangles.
 ///
@@ -150,6 +152,7 @@ class WEFT_API Module {
   void describe_as(std::string details);
 
  private:
+  friend class EvalScope;
   void adopt(std::string_view name, const Module& module);
   HookHandle add_hook(std::string_view pattern, ForwardHook hook, bool before);
 
