@@ -2,7 +2,6 @@
 #include "core/small_heap.h"
 
 #include <algorithm>
-#include <cassert>
 #include <new>
 #include <vector>
 

@@ -95,6 +95,7 @@ TEST(SmallAlloc, ABlockMayBeFreedOnAnotherThread) {
 
 struct FreesLate {
   Tensor tensor;
+  ~FreesLate() { tensor = empty({20}); }
 };
 
 // Destroyed after the library's own thread-exit hook, which was registered later.

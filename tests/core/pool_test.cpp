@@ -67,6 +67,19 @@ TEST_F(PoolTest, TakesTheSmallestBlockThatFits) {
   for (PoolBlock* block : {wall, wall2, again}) pool.free(block);
 }
 
+TEST_F(PoolTest, TakesTheSmallestBlockOfOneBin) {
+  PoolBlock* tight = take(200 * kKiB);
+  PoolBlock* wall = take(kKiB);
+  PoolBlock* loose = take(220 * kKiB);
+  PoolBlock* wall2 = take(kKiB);
+  std::byte* expected = tight->data;
+  pool.free(tight);
+  pool.free(loose);
+  PoolBlock* again = take(198 * kKiB);
+  EXPECT_EQ(again->data, expected);
+  for (PoolBlock* block : {wall, wall2, again}) pool.free(block);
+}
+
 TEST_F(PoolTest, WastesAtMostOneGranule) {
   struct Case {
     std::size_t wanted, granule;
@@ -221,8 +234,25 @@ TEST_F(PoolTest, TheSameStreamDoesNotWait) {
   std::byte* data = block->data;
   pool.free(block);
   pool.free(pool.allocate(64 * kMiB, side, 0));  // leaves an event on the block
+  EXPECT_EQ(fake.live_events, 1);
   PoolBlock* again = take(64 * kMiB);
   EXPECT_EQ(again->data, data);
+  EXPECT_EQ(fake.live_events, 0);
+  pool.free(again);
+}
+
+TEST_F(PoolTest, WaitsForOtherStreamsRatherThanFail) {
+  const Stream side = fake.create_stream(0);
+  pool.set_budget(30 * kMiB);
+  pool.free(take(30 * kMiB));
+  PoolBlock* a = take(14 * kMiB);
+  PoolBlock* b = take(14 * kMiB);
+  std::byte* data = b->data;
+  pool.used_on(b, side);
+  pool.free(b);
+  PoolBlock* again = take(14 * kMiB);
+  EXPECT_EQ(again->data, data);
+  pool.free(a);
   pool.free(again);
 }
 

@@ -136,6 +136,8 @@ TEST(TensorLifetime, BlockOutlivesTensorOrViewWhicheverIsLast) {
       x.mutable_data<float>()[0] = 5;
       Tensor view = view_as(x, {1, count});
       x = {};
+      Tensor other = empty({count});
+      other.mutable_data<float>()[0] = 6;
       EXPECT_EQ(view.data<float>()[0], 5);
       Tensor y = view_as(view, {count});
       view = {};
