@@ -73,6 +73,9 @@ weft_layer(graph BELOW op io LIBRARIES nlohmann_json::nlohmann_json)
 weft_layer(runtime BELOW graph)
 weft_layer(train BELOW observe loss optim metric data runtime LIBRARIES nlohmann_json::nlohmann_json)
 
+# Multiply-add may be one rounding in matrix products: no other file computes the same elements.
+set_source_files_properties(${PROJECT_SOURCE_DIR}/cpu/gemm.cpp PROPERTIES COMPILE_OPTIONS -ffp-contract=fast)
+
 add_dependencies(weft_base weft_build_id)
 if(TARGET weft_cpu)
   target_compile_options(weft_cpu PRIVATE $<$<CONFIG:Release>:-O3>)

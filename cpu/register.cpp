@@ -15,6 +15,10 @@ void register_kernels() {
   register_pointwise();
   register_reduce();
   register_shape();
+  register_conv();
+  register_linear();
+  register_matmul();
+  register_max_pool();
 }
 
 }  // namespace weft::cpu

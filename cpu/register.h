@@ -13,5 +13,10 @@ void register_optimizer();
 void register_pointwise();
 void register_reduce();
 void register_shape();
+void register_conv();
+void register_conv_onednn();
+void register_linear();
+void register_matmul();
+void register_max_pool();
 
 }  // namespace weft::cpu

@@ -10,6 +10,8 @@ void register_builtin_ops() {
   register_ops_pointwise();
   register_ops_reduce();
   register_ops_shape();
+  register_ops_conv();
+  register_ops_matmul();
   register_ops_view();
   register_ops_norm();
   register_ops_softmax();

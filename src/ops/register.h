@@ -14,5 +14,7 @@ void register_ops_softmax();
 void register_ops_loss();
 void register_ops_index();
 void register_ops_optimizer();
+void register_ops_conv();
+void register_ops_matmul();
 
 }  // namespace weft

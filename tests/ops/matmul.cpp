@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "weft/ops/matmul.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "tests/ops/support/op_row.h"
+#include "weft/amp/autocast.h"
+
+namespace weft::test {
+namespace {
+
+/// Element [r, c] of the last two dimensions of a matrix at `base`, read transposed or not.
+double element(std::span<const double> x, std::int64_t base, std::int64_t rows, std::int64_t columns, bool transposed,
+               std::int64_t r, std::int64_t c) {
+  return x[static_cast<std::size_t>(base + (transposed ? c * rows + r : r * columns + c))];
+}
+
+/// The product with leading dimensions broadcast, element by element.
+std::vector<Tensor> matmul_reference(In x, bool ta, bool tb) {
+  const Shape &a = x[0].shape(), &b = x[1].shape();
+  const auto lead = [](const Shape& s) { return Shape(std::span(s.begin(), static_cast<std::size_t>(s.rank() - 2))); };
+  const Shape batch = broadcast(lead(a), lead(b), "reference");
+  const std::int64_t m = a[a.rank() - (ta ? 1 : 2)], k = a[a.rank() - (ta ? 2 : 1)], n = b[b.rank() - (tb ? 2 : 1)];
+  const auto matrix_of = [&](const Shape& s, std::int64_t i) {
+    std::int64_t result = 0, step = 1;
+    for (int d = 0; d < batch.rank(); ++d) {
+      const int at = batch.rank() - 1 - d, own = s.rank() - 3 - d;
+      const std::int64_t extent = own < 0 ? 1 : s[own];
+      result += extent == 1 ? 0 : i % batch[at] * step;
+      step *= extent;
+      i /= batch[at];
+    }
+    return result;
+  };
+  const auto av = x[0].data<double>(), bv = x[1].data<double>();
+  std::vector<double> y;
+  for (std::int64_t i = 0; i < batch.numel(); ++i) {
+    for (std::int64_t r = 0; r < m; ++r) {
+      for (std::int64_t c = 0; c < n; ++c) {
+        double sum = 0;
+        for (std::int64_t p = 0; p < k; ++p) {
+          sum += element(av, matrix_of(a, i) * m * k, m, k, ta, r, p) * element(bv, matrix_of(b, i) * k * n, k, n, tb, p, c);
+        }
+        y.push_back(sum);
+      }
+    }
+  }
+  const Shape out = batch.inserted(batch.rank(), m).inserted(batch.rank() + 1, n);
+  return {Tensor::from(y, out)};
+}
+
+Sample matmul_sample(const char* name, Shape a, Shape b, bool ta = false, bool tb = false) {
+  return {.name = name,
+          .args = {{.shape = a}, {.shape = b}},
+          .run = [=](In x) { return std::vector{matmul(x[0], x[1], {.transpose_a = ta, .transpose_b = tb})}; },
+          .reference = [=](In x) { return matmul_reference(x, ta, tb); }};
+}
+
+double activate(Activation activation, double x) {
+  switch (activation) {
+    case Activation::none: return x;
+    case Activation::relu: return x < 0 ? 0 : x;
+    case Activation::gelu: return 0.5 * x * std::erfc(-x / std::sqrt(2.0));
+    case Activation::gelu_tanh: return 0.5 * x * (1 + std::tanh(std::sqrt(2 / 3.141592653589793) * (x + 0.044715 * x * x * x)));
+  }
+  return 0;
+}
+
+std::vector<Tensor> linear_reference(In x, Activation activation) {
+  const auto xv = x[0].data<double>(), w = x[1].data<double>();
+  const std::int64_t out = x[1].shape(0), in = x[1].shape(1);
+  const std::int64_t rows = x[0].shape().numel(0, x[0].rank() - 1);
+  std::vector<double> y;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    for (std::int64_t o = 0; o < out; ++o) {
+      double sum = x.size() > 2 ? x[2].data<double>()[static_cast<std::size_t>(o)] : 0;
+      for (std::int64_t i = 0; i < in; ++i) {
+        sum += xv[static_cast<std::size_t>(r * in + i)] * w[static_cast<std::size_t>(o * in + i)];
+      }
+      y.push_back(activate(activation, sum));
+    }
+  }
+  return {Tensor::from(y, x[0].shape().with(x[0].rank() - 1, out))};
+}
+
+/// Scaled so that sums stay near 1. With `off_zero` inputs of one feature each, relu sees no kink.
+Sample linear_sample(const char* name, Activation activation, Shape x, std::int64_t out, bool bias, Fill fill = Fill::normal) {
+  const std::int64_t in = x.back();
+  std::vector<Arg> args = {{.shape = x, .fill = fill},
+                           {.shape = {out, in}, .fill = fill, .scale = 1 / std::sqrt(static_cast<double>(std::max<std::int64_t>(in, 1)))}};
+  if (bias) args.push_back({.shape = {out}, .fill = fill, .scale = activation == Activation::relu ? 0.001 : 1.0});
+  return {.name = name,
+          .args = args,
+          .run = [=](In t) { return std::vector{linear(t[0], t[1], t.size() > 2 ? t[2] : Tensor(), {.activation = activation})}; },
+          .reference = [=](In t) { return linear_reference(t, activation); }};
+}
+
+std::vector<Sample> linear_samples(Activation activation) {
+  // relu's kink must not lie within the step of a numeric gradient: one feature, |x w| >= 0.01.
+  if (activation == Activation::relu) {
+    return {linear_sample("one", activation, {1, 1}, 1, true, Fill::off_zero),
+            linear_sample("rows", activation, {33, 1}, 17, true, Fill::off_zero),
+            linear_sample("no bias", activation, {7, 1}, 5, false, Fill::off_zero),
+            linear_sample("vector", activation, {1}, 9, true, Fill::off_zero),
+            linear_sample("three dimensions", activation, {2, 3, 1}, 4, true, Fill::off_zero),
+            linear_sample("no rows", activation, {0, 1}, 4, true, Fill::off_zero),
+            linear_sample("no outputs", activation, {3, 1}, 0, true, Fill::off_zero),
+            linear_sample("wide", activation, {65, 1}, 70, false, Fill::off_zero)};
+  }
+  return {linear_sample("one", activation, {1, 1}, 1, true),
+          linear_sample("odd", activation, {7, 13}, 5, true),
+          linear_sample("no bias", activation, {6, 16}, 16, false),
+          linear_sample("vector", activation, {19}, 9, true),
+          linear_sample("three dimensions", activation, {2, 3, 17}, 4, true),
+          linear_sample("no rows", activation, {0, 8}, 4, true),
+          linear_sample("no features", activation, {3, 0}, 4, true),
+          linear_sample("larger than small", activation, {40, 37}, 34, true),
+          linear_sample("batch 1, wide", activation, {1, 70}, 130, true)};
+}
+
+const OpRows rows{
+    {.op = "matmul",
+     .samples = {matmul_sample("one", {1, 1}, {1, 1}),
+                 matmul_sample("odd", {7, 13}, {13, 5}),
+                 matmul_sample("transposed a", {13, 7}, {13, 5}, true, false),
+                 matmul_sample("transposed b", {7, 13}, {5, 13}, false, true),
+                 matmul_sample("both transposed", {13, 7}, {5, 13}, true, true),
+                 matmul_sample("full vectors", {6, 32}, {32, 32}),
+                 matmul_sample("larger than small", {37, 41}, {41, 35}),
+                 matmul_sample("row", {1, 65}, {65, 70}),
+                 matmul_sample("column", {70, 65}, {65, 1}),
+                 matmul_sample("batch", {3, 4, 5}, {3, 5, 2}),
+                 matmul_sample("batch, both transposed", {2, 5, 4}, {2, 3, 5}, true, true),
+                 matmul_sample("shared b", {3, 4, 5}, {5, 2}),
+                 matmul_sample("shared b transposed", {2, 3, 4, 5}, {2, 5}, false, true),
+                 matmul_sample("shared b, transposed a", {3, 5, 4}, {5, 2}, true, false),
+                 matmul_sample("shared a", {4, 5}, {3, 5, 2}),
+                 matmul_sample("broadcast both ways", {2, 1, 4, 5}, {3, 5, 2}),
+                 matmul_sample("broadcast one", {1, 4, 5}, {3, 5, 2}),
+                 matmul_sample("no rows", {0, 4}, {4, 3}),
+                 matmul_sample("no depth", {3, 0}, {0, 4}),
+                 matmul_sample("no batch", {0, 3, 2}, {0, 2, 4})},
+     .errors = {{"inner dimensions", [] { matmul(empty({4, 3}), empty({4, 2})); }, ErrorKind::shape,
+                 "matmul: a is f32[4,3] and b is f32[4,2]: inner dimensions 3 and 4 differ"},
+                {"vector", [] { matmul(empty({3}), empty({3, 2})); }, ErrorKind::shape,
+                 "matmul: a is f32[3] but must have at least 2 dimensions"},
+                {"leading dimensions", [] { matmul(empty({2, 4, 3}), empty({5, 3, 2})); }, ErrorKind::shape,
+                 "matmul: a is f32[2,4,3] and b is f32[5,3,2]: leading dimensions [2] and [5] do not broadcast"},
+                {"integers", [] { matmul(empty({4, 3}, {.dtype = DType::i64}), empty({3, 2})); }, ErrorKind::dtype,
+                 "matmul: a is i64[4,3] but must be floating"}}},
+    {.op = "linear",
+     .samples = linear_samples(Activation::none),
+     .errors = {{"features", [] { linear(empty({8, 64}), empty({10, 32})); }, ErrorKind::shape,
+                 "linear: x is f32[8,64] but weight is f32[10,32] ([out, in]) takes 32 features; the last dimension of x is 64"},
+                {"weight rank", [] { linear(empty({8, 64}), empty({64})); }, ErrorKind::shape,
+                 "linear: weight is f32[64] but must have 2 dimensions [out, in]"},
+                {"bias", [] { linear(empty({8, 64}), empty({10, 64}), empty({8})); }, ErrorKind::shape,
+                 "linear: bias is f32[8] but must be [10]: one element for each of the 10 rows of weight"},
+                {"scalar x", [] { linear(empty({}), empty({10, 64})); }, ErrorKind::shape,
+                 "linear: x is f32[] but must have at least 1 dimension [.., in]"}},
+     .grad_ops = {"linear_grad"}},
+    {.op = "linear_relu",
+     .samples = linear_samples(Activation::relu),
+     .errors = {{"features", [] { linear(empty({8, 64}), empty({10, 32}), {}, {.activation = Activation::relu}); }, ErrorKind::shape,
+                 "linear_relu: x is f32[8,64] but weight is f32[10,32] ([out, in]) takes 32 features; the last dimension of x is 64"},
+                {"weight rank", [] { linear(empty({8, 64}), empty({64}), {}, {.activation = Activation::relu}); }, ErrorKind::shape,
+                 "linear_relu: weight is f32[64] but must have 2 dimensions [out, in]"},
+                {"integers", [] { linear(empty({8, 64}, {.dtype = DType::i32}), empty({1, 64}), {}, {.activation = Activation::relu}); },
+                 ErrorKind::dtype, "linear_relu: x is i32[8,64] but must be floating"}},
+     .grad_ops = {"linear_grad"}},
+    {.op = "linear_gelu",
+     .samples =
+         [] {
+           auto samples = linear_samples(Activation::gelu);
+           for (Sample& sample : linear_samples(Activation::gelu_tanh)) {
+             sample.name += ", tanh";
+             samples.push_back(sample);
+           }
+           return samples;
+         }(),
+     .errors = {{"features", [] { linear(empty({8, 64}), empty({10, 32}), {}, {.activation = Activation::gelu}); }, ErrorKind::shape,
+                 "linear_gelu: x is f32[8,64] but weight is f32[10,32] ([out, in]) takes 32 features; the last dimension of x is 64"},
+                {"weight rank", [] { linear(empty({8, 64}), empty({64}), {}, {.activation = Activation::gelu}); }, ErrorKind::shape,
+                 "linear_gelu: weight is f32[64] but must have 2 dimensions [out, in]"},
+                {"integers", [] { linear(empty({8, 64}), empty({1, 64}, {.dtype = DType::i32}), {}, {.activation = Activation::gelu}); },
+                 ErrorKind::dtype, "linear_gelu: weight is i32[1,64] but must be floating"}},
+     .grad_ops = {"linear_grad"}},
+};
+
+TEST(Matmul, HintsAtTheFlagThatMakesItFit) {
+  try {
+    matmul(empty({4, 3}), empty({4, 2}));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.hint(), "pass {.transpose_a = true}");
+  }
+  try {
+    matmul(empty({4, 3}), empty({5, 3}));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.hint(), "pass {.transpose_b = true}");
+  }
+}
+
+}  // namespace
+}  // namespace weft::test
