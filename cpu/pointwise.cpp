@@ -254,8 +254,10 @@ void arithmetic(const KernelArgs& args) {
     with_scalar<T>(args, attrs, kLoops<Op, Compute<T>>);
   } else if (args.in(0).numel != n || args.in(1).numel != n) {
     broadcasting<T>(args, kLoops<Op, Compute<T>>);
-  } else {
+  } else if (n > kGrain || sizeof(T) == 2) {
     same_shape<T>(args, kLoops<Op, Compute<T>>);
+  } else if constexpr (sizeof(T) != 2) {
+    loop_both<Op>(args.out().as<T>(), args.in(0).as<T>(), args.in(1).as<T>(), n);
   }
 }
 

@@ -19,6 +19,8 @@ void register_kernels() {
   register_linear();
   register_matmul();
   register_max_pool();
+  register_create();
+  register_random();
 }
 
 }  // namespace weft::cpu

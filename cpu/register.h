@@ -18,5 +18,7 @@ void register_conv_onednn();
 void register_linear();
 void register_matmul();
 void register_max_pool();
+void register_create();
+void register_random();
 
 }  // namespace weft::cpu

@@ -12,6 +12,8 @@ void register_builtin_ops() {
   register_ops_shape();
   register_ops_conv();
   register_ops_matmul();
+  register_ops_create();
+  register_ops_random();
   register_ops_view();
   register_ops_norm();
   register_ops_softmax();

@@ -8,6 +8,8 @@ void register_ops_cast();
 void register_ops_pointwise();
 void register_ops_reduce();
 void register_ops_shape();
+void register_ops_create();
+void register_ops_random();
 void register_ops_view();
 void register_ops_norm();
 void register_ops_softmax();
