@@ -12,19 +12,22 @@ namespace weft::cpu {
 
 namespace {
 
+/// The mean is base + shift: the shift mends the rounding of the base, a first mean.
 template <class C>
 struct Moments {
-  C mean;
+  C base;
+  C shift;
   C variance;
+
+  WEFT_INLINE C mean() const { return base + shift; }
 };
 
-// Corrected two-pass (Chan, Golub & LeVeque 1983, eq. 1.7): the second pass also mends the rounding
-// of the first one's mean, which would be large at mean 1e4.
+// Corrected two-pass, Chan, Golub & LeVeque 1983, eq. 1.7. At mean 1e4 an f32 mean is off by 5e-4.
 template <class C>
-WEFT_INLINE Moments<C> corrected(C mean, C deviations, C squares, C count) {
+WEFT_INLINE Moments<C> corrected(C base, C deviations, C squares, C count) {
   const C shift = deviations / count;
   const C variance = squares / count - shift * shift;
-  return {mean + shift, variance < C{0} ? C{0} : variance};
+  return {base, shift, variance < C{0} ? C{0} : variance};
 }
 
 template <class C>
@@ -88,15 +91,17 @@ WEFT_CLONES void layer_norm_rows(const LayerNormRows<T>& a, std::int64_t first, 
   for (std::int64_t row = first; row < last; ++row) {
     const T* x = a.x + row * a.width;
     T* y = a.y + row * a.width;
-    const auto [mean, variance] = moments_of(x, a.width);
-    const C rstd = C{1} / std::sqrt(variance + a.eps);
+    const auto moments = moments_of(x, a.width);
+    const C rstd = C{1} / std::sqrt(moments.variance + a.eps);
     for_blocks(a.width, [&](std::int64_t begin, std::int64_t m) {
       const C* v = widened(x + begin, m, x_block);
       const C* w = block_of(a.weight, begin, m, w_block, kOnes<C>);
       const C* b = block_of(a.bias, begin, m, b_block, kZeros<C>);
-      store(y + begin, m, [&](std::int64_t i) { return (v[i] - mean) * rstd * w[i] + b[i]; });
+      store(y + begin, m, [&](std::int64_t i) {
+        return (v[i] - moments.base - moments.shift) * rstd * w[i] + b[i];
+      });
     });
-    if (a.mean != nullptr) a.mean[row] = mean;
+    if (a.mean != nullptr) a.mean[row] = moments.mean();
     if (a.rstd != nullptr) a.rstd[row] = rstd;
   }
 }
@@ -291,19 +296,17 @@ BatchNormRows<T> batch_norm_rows(const TensorArg& x) {
   return {x.as<T>(), width, rows_of(x.numel, width)};
 }
 
-/// Inputs x, running_mean, running_var, weight?, bias?; outputs y, mean?, rstd?.
+/// y = (x - mean + shift) rstd weight + bias; `scale` is scratch, `shift` is overwritten.
 template <class T>
 void normalise_channels(const KernelArgs& args, const Wide<T>* mean, const Wide<T>* rstd,
-                        Wide<T>* scratch) {
+                        Wide<T>* scale, Wide<T>* shift) {
   using C = Wide<T>;
   const BatchNormRows<T> rows = batch_norm_rows<T>(args.in(0));
   const T* weight = args.in(3).as<T>();
   const T* bias = args.in(4).as<T>();
-  C* scale = scratch;
-  C* shift = scratch + rows.width;
   for (std::int64_t i = 0; i < rows.width; ++i) {
     scale[i] = weight != nullptr ? rstd[i] * static_cast<C>(weight[i]) : rstd[i];
-    shift[i] = bias != nullptr ? static_cast<C>(bias[i]) : C{0};
+    shift[i] = shift[i] * scale[i] + (bias != nullptr ? static_cast<C>(bias[i]) : C{0});
   }
   T* y = args.out(0).as<T>();
   parallel_for(rows.rows, rows_per_grain(rows.width), [&](std::int64_t first, std::int64_t last) {
@@ -325,7 +328,10 @@ void batch_norm(const KernelArgs& args) {
   const C* variance = args.in(2).as<C>();
   C* rstd = reinterpret_cast<C*>(args.workspace);
   for (std::int64_t i = 0; i < width; ++i) rstd[i] = C{1} / std::sqrt(variance[i] + eps);
-  normalise_channels<T>(args, mean, rstd, rstd + width);
+  C* scale = rstd + width;
+  C* shift = scale + width;
+  std::fill(shift, shift + width, C{0});
+  normalise_channels<T>(args, mean, rstd, scale, shift);
   copy_channels(args.out(1), mean);
   copy_channels(args.out(2), rstd);
 }
@@ -350,8 +356,9 @@ void batch_norm_train(const KernelArgs& args) {
   const C count = static_cast<C>(rows.rows);
   C* mean = reinterpret_cast<C*>(args.workspace);
   C* rstd = mean + width;
-  C* scale_and_shift = rstd + width;
-  C* sums = scale_and_shift + 2 * width;
+  C* scale = rstd + width;
+  C* shift = scale + width;
+  C* sums = shift + width;
 
   sum_rows(split, width, sums, [&](std::int64_t first, std::int64_t last, C* part) {
     add_rows(rows, first, last, part);
@@ -363,16 +370,17 @@ void batch_norm_train(const KernelArgs& args) {
 
   C* running_mean = args.in(1).as<C>();
   C* running_var = args.in(2).as<C>();
+  C* mean_out = args.out(1).as<C>();
   const C momentum = static_cast<C>(attrs.momentum);
   for (std::int64_t i = 0; i < width; ++i) {
     const Moments<C> m = corrected(mean[i], sums[i], sums[width + i], count);
-    mean[i] = m.mean;
+    shift[i] = -m.shift;
     rstd[i] = C{1} / std::sqrt(m.variance + static_cast<C>(attrs.eps));
-    update_running(running_mean + i, m.mean, momentum);
+    update_running(running_mean + i, m.mean(), momentum);
     update_running(running_var + i, m.variance * (count / (count - C{1})), momentum);
+    if (mean_out != nullptr) mean_out[i] = m.mean();
   }
-  normalise_channels<T>(args, mean, rstd, scale_and_shift);
-  copy_channels(args.out(1), mean);
+  normalise_channels<T>(args, mean, rstd, scale, shift);
   copy_channels(args.out(2), rstd);
 }
 

@@ -8,8 +8,8 @@
 namespace weft {
 
 struct LayerNormOptions {
-  Tensor weight;
-  Tensor bias;
+  Tensor weight = {};
+  Tensor bias = {};
   double eps = 1e-5;
   std::int64_t dims = 1;  ///< how many trailing dimensions one mean and variance cover
 };
@@ -21,8 +21,8 @@ struct LayerNormOptions {
 WEFT_API Tensor layer_norm(const Tensor& x, const LayerNormOptions& options = {});
 
 struct BatchNormOptions {
-  Tensor weight;
-  Tensor bias;
+  Tensor weight = {};
+  Tensor bias = {};
   bool training = true;
   double momentum = 0.1;
   double eps = 1e-5;

@@ -27,8 +27,8 @@ WEFT_API Tensor loss_scale_of(const Tensor& scaler);
 WEFT_API LossScalerState read_loss_scaler(const Tensor& scaler);
 
 struct BeginUpdateOptions {
-  Tensor scaler;  ///< the gradients are of a loss multiplied by this scaler's scale
-  Tensor loss;    ///< scalar; a step whose loss is not finite is left out
+  Tensor scaler = {};  ///< the gradients are of a loss multiplied by this scaler's scale
+  Tensor loss = {};    ///< scalar; a step whose loss is not finite is left out
 };
 
 /// Measures the gradients of a step and decides whether it is applied: sets every field of `state`
