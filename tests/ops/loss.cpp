@@ -100,8 +100,9 @@ const OpRows rows{
                 {.name = "targets of another length",
                  .run = [] { cross_entropy(ones({4, 10}), labels({1, 2})); },
                  .kind = ErrorKind::shape,
-                 .message = "cross_entropy: targets is i64[2] but logits is f32[4,10]: targets must "
-                            "be [4], one class per row of logits"},
+                 .message =
+                     "cross_entropy: targets is i64[2] but logits is f32[4,10]: targets must "
+                     "be [4], one class per row of logits"},
                 {.name = "floating targets",
                  .run = [] { cross_entropy(ones({4, 10}), ones({4})); },
                  .kind = ErrorKind::dtype,

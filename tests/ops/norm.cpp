@@ -60,38 +60,27 @@ Sample layer_norm_sample(const char* name, const Shape& x, Affine has = {}, std:
           .args = norm_args(x, trailing, has),
           .run =
               [=](In t) {
-                return std::vector{layer_norm(
-                    t[0], {.weight = optional_input(t, 1, has.weight),
-                           .bias = optional_input(t, has.weight ? 2 : 1, has.bias),
-                           .eps = eps,
-                           .dims = dims})};
+                return std::vector{
+                    layer_norm(t[0], {.weight = optional_input(t, 1, has.weight),
+                                      .bias = optional_input(t, has.weight ? 2 : 1, has.bias),
+                                      .eps = eps,
+                                      .dims = dims})};
               },
-          .reference =
-              [=](In t) { return layer_norm_reference(t, has, trailing.numel(), eps); }};
+          .reference = [=](In t) { return layer_norm_reference(t, has, trailing.numel(), eps); }};
 }
 
-/// f32 (f64 for f64) [C] on the device of `x`, with value f(c) for channel c.
-template <class F>
-Tensor channels(const Tensor& x, const F& f) {
-  std::vector<double> values(static_cast<std::size_t>(x.shape().back()));
-  for (std::size_t c = 0; c < values.size(); ++c) values[c] = f(static_cast<double>(c));
-  const Tensor host = Tensor::from(values, {x.shape().back()});
-  return cast(host, x.dtype() == DType::f64 ? DType::f64 : DType::f32).to(x.device());
-}
-double running_mean_of(double c) { return 0.1 * c - 0.3; }
-double running_var_of(double c) { return 0.5 + 0.25 * c; }
-
-/// Ioffe & Szegedy 2015, algorithm 1 (training) or with the given statistics.
+/// Inputs x, running_mean, running_var, weight?, bias?. Ioffe & Szegedy 2015, algorithm 1
+/// (training), or with the running statistics.
 std::vector<Tensor> batch_norm_reference(In x, Affine has, bool training, double eps) {
   const std::vector<double> v = x[0].to_vector();
-  const std::vector<double> weight = has.weight ? x[1].to_vector() : std::vector<double>();
-  const std::vector<double> bias = has.bias ? x[has.weight ? 2 : 1].to_vector() : weight;
+  const std::vector<double> weight = has.weight ? x[3].to_vector() : std::vector<double>();
+  const std::vector<double> bias = has.bias ? x[has.weight ? 4 : 3].to_vector() : weight;
   const auto width = static_cast<std::size_t>(x[0].shape().back());
   const std::size_t rows = width == 0 ? 0 : v.size() / width;
   std::vector<double> y(v.size());
   for (std::size_t c = 0; c < width; ++c) {
-    double mean = running_mean_of(static_cast<double>(c));
-    double variance = running_var_of(static_cast<double>(c));
+    double mean = x[1].to_vector()[c];
+    double variance = x[2].to_vector()[c];
     if (training) {
       mean = variance = 0;
       for (std::size_t r = 0; r < rows; ++r) mean += v[r * width + c] / static_cast<double>(rows);
@@ -108,22 +97,31 @@ std::vector<Tensor> batch_norm_reference(In x, Affine has, bool training, double
   return {Tensor::from(y, x[0].shape())};
 }
 
+/// A copy of the statistics `x` in the dtype that batch_norm wants of them.
+Tensor statistics(const Tensor& x) {
+  return cast(x, x.dtype() == DType::f64 ? DType::f64 : DType::f32).clone();
+}
+
 Sample batch_norm_sample(const char* name, const Shape& x, bool training, Affine has = {}) {
   constexpr double kEps = 1e-3;
-  return {.name = name,
-          .args = norm_args(x, Shape{x.back()}, has),
-          .run =
-              [=](In t) {
-                Tensor mean = channels(t[0], running_mean_of);
-                Tensor variance = channels(t[0], running_var_of);
-                return std::vector{batch_norm(
-                    t[0], mean, variance,
-                    {.weight = optional_input(t, 1, has.weight),
-                     .bias = optional_input(t, has.weight ? 2 : 1, has.bias),
-                     .training = training,
-                     .eps = kEps})};
-              },
-          .reference = [=](In t) { return batch_norm_reference(t, has, training, kEps); }};
+  const Shape channels{x.back()};
+  std::vector<Arg> args = norm_args(x, channels, has);
+  args.insert(args.begin() + 1, {{.shape = channels, .grad = false},
+                                 {.shape = channels, .fill = Fill::positive, .grad = false}});
+  return {
+      .name = name,
+      .args = args,
+      .run =
+          [=](In t) {
+            Tensor mean = statistics(t[1]);
+            Tensor variance = statistics(t[2]);
+            return std::vector{batch_norm(t[0], mean, variance,
+                                          {.weight = optional_input(t, 3, has.weight),
+                                           .bias = optional_input(t, has.weight ? 4 : 3, has.bias),
+                                           .training = training,
+                                           .eps = kEps})};
+          },
+      .reference = [=](In t) { return batch_norm_reference(t, has, training, kEps); }};
 }
 
 std::vector<Sample> batch_norm_samples(bool training) {
@@ -279,7 +277,8 @@ TEST(BatchNorm, StaysAccurateWhenTheMeanIs1e4) {
   const Tensor x = far_from_zero(2000, 6);
   Tensor mean = ones({6}), variance = ones({6});
   const Tensor y = batch_norm(x, mean, variance, {.eps = 1e-5});
-  const Tensor exact = batch_norm_reference(std::vector{x}, {false, false}, true, 1e-5)[0];
+  const Tensor exact =
+      batch_norm_reference(std::vector{x, mean, variance}, {false, false}, true, 1e-5)[0];
   EXPECT_LT(largest_difference(y, exact), 2e-6);
 }
 
@@ -294,8 +293,8 @@ TEST(LayerNorm, SumsHalvesInF32) {
   // In bf16 the sum would stop growing at 256.
   const Tensor x = cast(far_from_zero(2, 4096), DType::bf16);
   std::vector<double> values = x.to_vector();
-  const Tensor exact = layer_norm_reference(
-      std::vector{Tensor::from(values, x.shape())}, {false, false}, 4096, 1e-5)[0];
+  const Tensor exact = layer_norm_reference(std::vector{Tensor::from(values, x.shape())},
+                                            {false, false}, 4096, 1e-5)[0];
   EXPECT_LT(largest_difference(layer_norm(x), exact), 0.01);
 }
 

@@ -68,11 +68,13 @@ const OpRows rows{
                 {.name = "dimension out of range",
                  .run = [] { softmax(Tensor::of({1, 2}), {.dim = 1}); },
                  .kind = ErrorKind::index,
-                 .message = "softmax: dim is 1 but the input has shape [2]; dim must be in [-1, 1)"},
+                 .message =
+                     "softmax: dim is 1 but the input has shape [2]; dim must be in [-1, 1)"},
                 {.name = "negative dimension out of range",
                  .run = [] { softmax(Tensor::of({1, 2}), {.dim = -2}); },
                  .kind = ErrorKind::index,
-                 .message = "softmax: dim is -2 but the input has shape [2]; dim must be in [-1, 1)"},
+                 .message =
+                     "softmax: dim is -2 but the input has shape [2]; dim must be in [-1, 1)"},
                 {.name = "integers",
                  .run = [] { softmax(empty({3}, {.dtype = DType::i32}).fill_(1)); },
                  .kind = ErrorKind::dtype,
@@ -110,7 +112,8 @@ TEST(Softmax, TurnsARowWithNanIntoNan) {
 TEST(Softmax, StaysFiniteForLogitsOf1e4) {
   const Tensor x = Tensor::of({{1e4, -1e4, 0}, {-1e4, -1e4, -1e4}});
   EXPECT_EQ(softmax(x).slice(0, 1).to_vector(), (std::vector<double>{1, 0, 0}));
-  for (const double y : softmax(x).slice(1, 2).to_vector()) EXPECT_FLOAT_EQ(static_cast<float>(y), 1.0f / 3);
+  for (const double y : softmax(x).slice(1, 2).to_vector())
+    EXPECT_FLOAT_EQ(static_cast<float>(y), 1.0f / 3);
 }
 
 TEST(Softmax, RunsInF32UnderAutocast) {
