@@ -18,6 +18,8 @@ namespace {
 
 using nlohmann::json;
 
+constexpr std::size_t kMaxListed = 64;
+
 struct RawEntry {
   std::string name;
   std::string dtype;
@@ -43,6 +45,9 @@ class HeaderEvents : public nlohmann::json_sax<json> {
 
   bool number_unsigned(number_unsigned_t value) override {
     if (place_ != Place::list) return refuse(cat("the number ", value));
+    if (list_->size() == kMaxListed) {
+      return stop(cat(where(), "field `", key_, "` holds more than ", kMaxListed, " numbers"));
+    }
     list_->push_back(value);
     return true;
   }

@@ -55,6 +55,12 @@ std::string nested(int depth) {
          std::string(static_cast<std::size_t>(depth), ']');
 }
 
+std::string many_ones(int count) {
+  std::string text = "1";
+  for (int i = 1; i < count; ++i) text += ",1";
+  return text;
+}
+
 const std::string kGood = R"("dtype":"F32","shape":[1],"data_offsets":[0,4])";
 const std::string kDoubled = R"({"dtype":"U8","shape":[2],"data_offsets":[0,2]})";
 
@@ -165,6 +171,10 @@ INSTANTIATE_TEST_SUITE_P(
         Malformed{"huge_rank",
                   tensor(R"("dtype":"F32","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[0,4])"),
                   "tensor `x`: has 9 dimensions; at most 8 are read"},
+        Malformed{"long_shape",
+                  tensor("\"dtype\":\"F32\",\"shape\":[" + many_ones(100'000) +
+                         "],\"data_offsets\":[0,4]"),
+                  "tensor `x`: field `shape` holds more than 64 numbers"},
         Malformed{"name_empty", file_of(R"({"":)" + kDoubled + "}", 2),
                   "the tensor name `` is empty"},
         Malformed{"name_long", file_of("{\"" + std::string(2000, 'n') + "\":" + kDoubled + "}", 2),
