@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """layering.py SOURCE: reads every #include of the library and fails on an edge that docs/architecture.md does not
-draw, on a cycle of headers, and on a third-party header where none may be."""
+draw, on a cycle of headers, on a third-party header where none may be, and on a header missing from weft/weft.h."""
 import pathlib
 import re
 import sys
@@ -30,7 +30,8 @@ DIRECT = {
     "run": ["train"],
     "cli": ["run"],
 }
-UMBRELLA = "include/weft/weft.h"
+UMBRELLA = pathlib.PurePosixPath("include/weft/weft.h")
+NOT_IN_UMBRELLA = ("include/weft/run/", "include/weft/math/", "include/weft/op/attrs/")
 PROGRAM_ONLY = ("fmt/", "spdlog/", "CLI/", "yaml-cpp/")
 THIRD_PARTY = PROGRAM_ONLY + ("nlohmann/", "oneapi/", "xxhash", "zlib", "cuda", "cublas", "cudnn", "thrust/", "cub/")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^">]+)[">]', re.M)
@@ -95,7 +96,7 @@ def main():
     errors, graph, edges = [], {}, 0
     for path, text in files.items():
         layer = layer_of(path)
-        if layer is None and str(path) != UMBRELLA:
+        if layer is None and path != UMBRELLA:
             errors.append(f"{path}: belongs to no layer")
             continue
         if layer is not None and layer not in DIRECT:
@@ -119,6 +120,10 @@ def main():
             if below != layer and below not in allowed(layer):
                 errors.append(f"{path}: {layer} may not include {below} ({name}); it may include "
                               f"{', '.join(sorted(allowed(layer))) or 'nothing of ours'}")
+    for path in files:
+        if str(path).startswith("include/") and not str(path).startswith(NOT_IN_UMBRELLA):
+            if path not in graph.get(UMBRELLA, []) and path != UMBRELLA:
+                errors.append(f"{path}: missing from {UMBRELLA}")
     if cycle := find_cycle(graph):
         errors.append("cycle: " + " -> ".join(map(str, cycle)))
     print(f"{len(files)} files, {edges} includes of ours, {len(errors)} wrong")
