@@ -21,10 +21,11 @@ using State = PoolBlock::State;
 }  // namespace
 
 struct Pool::Impl {
-  Impl(Backend& b, Device d) : backend(b), device(d) { common.device = d; }
+  Impl(Backend& b, Device d) : backend(b), device(d), is_host(b.is_host()) { common.device = d; }
 
   Backend& backend;
   Device device;
+  bool is_host;
   std::mutex mutex;
   PoolArena common;
   std::vector<std::unique_ptr<PoolArena>> arenas;
@@ -41,12 +42,16 @@ struct Pool::Impl {
   PoolBlock* new_block();
   void delete_block(PoolBlock* block) noexcept;
   void poison_block(const PoolBlock* block) const noexcept;
+  void unpoison_block(const PoolBlock* block, std::size_t bytes) const noexcept;
 
   PoolBlock* take_free(PoolArena& arena, StreamLists& lists, SizedRequest request);
   PoolBlock* adopt_from_other_stream(PoolArena& arena, StreamLists& lists, SizedRequest request);
   PoolBlock* new_segment(PoolArena& arena, StreamLists& lists, SizedRequest request);
+  PoolBlock* take_and_split(PoolArena& arena, StreamLists& lists, SizedRequest request);
   void split(PoolBlock* block, SizedRequest request);
+  void let_rest(PoolBlock* block) noexcept;
   void insert_free(PoolBlock* block) noexcept;
+  void merge_resting(StreamLists& lists) noexcept;
   void absorb_next(PoolBlock* block) noexcept;
   void drop_events(PoolBlock* block) noexcept;
   void reclaim_retired(bool wait) noexcept;
@@ -73,7 +78,11 @@ PoolBlock* Pool::Impl::new_block() {
 void Pool::Impl::delete_block(PoolBlock* block) noexcept { spare.emplace_back(block); }
 
 void Pool::Impl::poison_block(const PoolBlock* block) const noexcept {
-  if (backend.is_host()) poison(block->data, block->bytes);
+  if (is_host) poison(block->data, block->bytes);
+}
+
+void Pool::Impl::unpoison_block(const PoolBlock* block, std::size_t bytes) const noexcept {
+  if (is_host) unpoison(block->data, bytes);
 }
 
 void* Pool::Impl::system_allocate(std::size_t bytes) {
@@ -86,12 +95,13 @@ void* Pool::Impl::system_allocate(std::size_t bytes) {
 }
 
 void Pool::Impl::system_free(void* data, std::size_t bytes) noexcept {
-  if (backend.is_host()) unpoison(data, bytes);
+  if (is_host) unpoison(data, bytes);
   backend.free(device.index, data, bytes);
   obtained -= bytes;
 }
 
 PoolBlock* Pool::Impl::take_free(PoolArena& arena, StreamLists& lists, SizedRequest request) {
+  merge_resting(lists);
   FreeList& list = lists.kinds[static_cast<std::size_t>(request.kind)];
   PoolBlock* block = list.best_fit(request.bytes);
   if (block == nullptr) block = adopt_from_other_stream(arena, lists, request);
@@ -104,6 +114,7 @@ PoolBlock* Pool::Impl::adopt_from_other_stream(PoolArena& arena, StreamLists& li
                                                SizedRequest request) {
   for (const auto& other : arena.lists) {
     if (other.get() == &lists) continue;
+    merge_resting(*other);
     FreeList& list = other->kinds[static_cast<std::size_t>(request.kind)];
     PoolBlock* found = list.find([&](PoolBlock* block) {
       if (block->bytes < request.bytes || !block->segment->is_free()) return false;
@@ -147,6 +158,16 @@ PoolBlock* Pool::Impl::new_segment(PoolArena& arena, StreamLists& lists, SizedRe
   return block;
 }
 
+PoolBlock* Pool::Impl::take_and_split(PoolArena& arena, StreamLists& lists,
+                                      SizedRequest request) {
+  PoolBlock* block = take_free(arena, lists, request);
+  if (block == nullptr) block = new_segment(arena, lists, request);
+  if (block == nullptr) return nullptr;
+  drop_events(block);
+  split(block, request);
+  return block;
+}
+
 void Pool::Impl::split(PoolBlock* block, SizedRequest request) {
   if (block->bytes - request.bytes < request.rule().granule) return;
   PoolBlock* rest = new_block();
@@ -171,14 +192,24 @@ void Pool::Impl::absorb_next(PoolBlock* block) noexcept {
 }
 
 void Pool::Impl::drop_events(PoolBlock* block) noexcept {
+  if (block->events.empty() && block->other_streams.empty()) [[likely]] return;
   for (const Event event : block->events) backend.destroy_event(event);
   block->events.clear();
   block->other_streams.clear();
 }
 
-void Pool::Impl::insert_free(PoolBlock* block) noexcept {
+void Pool::Impl::let_rest(PoolBlock* block) noexcept {
   drop_events(block);
   poison_block(block);
+  block->state = State::resting;
+  block->segment->lists->resting.push(block);
+}
+
+void Pool::Impl::merge_resting(StreamLists& lists) noexcept {
+  while (PoolBlock* block = lists.resting.pop_any()) insert_free(block);
+}
+
+void Pool::Impl::insert_free(PoolBlock* block) noexcept {
   block->state = State::free;
   FreeList& list = block->segment->free_list();
   if (block->after != nullptr && block->after->state == State::free) {
@@ -200,7 +231,7 @@ void Pool::Impl::reclaim_retired(bool wait) noexcept {
     }
     const bool done = std::all_of(block->events.begin(), block->events.end(),
                                   [&](Event event) { return backend.is_done(event); });
-    if (done) insert_free(block);
+    if (done) let_rest(block);
     return done;
   });
 }
@@ -209,9 +240,10 @@ void Pool::Impl::reclaim_retired(bool wait) noexcept {
 std::size_t Pool::Impl::trim_locked() {
   const std::size_t before = obtained;
   reclaim_retired(true);
-  if (!backend.is_host()) {
+  if (!is_host) {
     for (const auto& lists : common.lists) wait_for(backend, lists->stream);
   }
+  for (const auto& lists : common.lists) merge_resting(*lists);
   std::erase_if(common.segments, [&](PoolSegment* segment) {
     if (!segment->is_free()) return false;
     segment->free_list().remove(segment->first);
@@ -228,6 +260,7 @@ std::size_t Pool::Impl::trim_locked() {
 }
 
 void Pool::Impl::move_segments(PoolArena& from, PoolArena& to) {
+  for (const auto& lists : from.lists) merge_resting(*lists);
   for (PoolSegment* segment : from.segments) {
     StreamLists& target = to.lists_of(segment->lists->stream);
     FreeList& old_list = segment->free_list();
@@ -305,25 +338,22 @@ PoolBlock* Pool::allocate(std::size_t bytes, Stream stream, OwnerId owner, PoolA
   if (!impl_->retired.empty()) impl_->reclaim_retired(false);
   PoolArena& from = arena == nullptr ? impl_->common : *arena;
   StreamLists& lists = from.lists_of(stream);
-  PoolBlock* block = impl_->take_free(from, lists, request);
-  if (block == nullptr) block = impl_->new_segment(from, lists, request);
+  PoolBlock* block = lists.resting.pop(request.bytes);
+  if (block == nullptr) block = impl_->take_and_split(from, lists, request);
   if (block == nullptr) impl_->throw_exhausted(bytes, false);
-
-  impl_->drop_events(block);
-  impl_->split(block, request);
   block->state = State::used;
   block->owner = owner;
-  if (impl_->backend.is_host()) unpoison(block->data, bytes);
-  impl_->live.fetch_add(block->bytes, kRelaxed);
+  impl_->unpoison_block(block, bytes);
+  impl_->live.store(impl_->live.load(kRelaxed) + block->bytes, kRelaxed);
   note_peak();
   return block;
 }
 
 void Pool::free(PoolBlock* block) noexcept {
   const std::scoped_lock lock(impl_->mutex);
-  impl_->live.fetch_sub(block->bytes, kRelaxed);
+  impl_->live.store(impl_->live.load(kRelaxed) - block->bytes, kRelaxed);
   if (block->other_streams.empty()) {
-    impl_->insert_free(block);
+    impl_->let_rest(block);
     return;
   }
   block->state = State::retired;
@@ -347,6 +377,7 @@ void Pool::retire_stream(Stream stream, Stream heir) {
   wait_for(impl_->backend, stream);
   impl_->reclaim_retired(false);
   const auto rehome = [&](PoolArena& arena) {
+    impl_->merge_resting(arena.lists_of(stream));
     StreamLists& target = arena.lists_of(heir);
     for (PoolSegment* segment : arena.segments) {
       if (segment->lists->stream.handle != stream.handle) continue;

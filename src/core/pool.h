@@ -34,8 +34,8 @@ struct PoolBlock {
   PoolBlock* bin_before = nullptr;  ///< neighbours in the free list
   PoolBlock* bin_after = nullptr;
   OwnerId owner = 0;
-  /// retired: let go, but other streams have not passed it yet.
-  enum class State : std::uint8_t { used, retired, free } state = State::used;
+  /// retired: let go, but other streams have not passed it yet. resting: free, not merged yet.
+  enum class State : std::uint8_t { used, retired, resting, free } state = State::used;
   /// Other streams that use the block; it is reusable when they have passed these events.
   std::vector<Stream> other_streams;
   std::vector<Event> events;
@@ -43,7 +43,8 @@ struct PoolBlock {
 
 /// Caching allocator of one device over Backend::allocate. Best fit in segments of three sizes
 /// (small, medium, own), split and merged; free blocks are reusable at once on the stream they were
-/// made for. Thread-safe; one lock.
+/// made for. A block is merged with its neighbours only when a request finds none of its exact size,
+/// so a step that repeats its requests neither splits nor merges. Thread-safe; one lock.
 class Pool {
  public:
   Pool(Backend& backend, Device device);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/pool_arena.h"
 
+#include <utility>
+
 #include "weft/base/checked.h"
 
 namespace weft {
@@ -55,6 +57,16 @@ PoolBlock* FreeList::best_fit(std::size_t bytes) const noexcept {
     }
     if (best != nullptr) return best;
     ++bin;
+  }
+  return nullptr;
+}
+
+PoolBlock* RestingBlocks::pop_any() noexcept {
+  if (count_ == 0) return nullptr;
+  for (PoolBlock*& head : slots_) {
+    if (head == nullptr) continue;
+    --count_;
+    return std::exchange(head, head->bin_after);
   }
   return nullptr;
 }

@@ -58,9 +58,44 @@ class FreeList {
   std::array<std::uint64_t, kBins / 64> filled_{};
 };
 
+/// Blocks just let go, found again by their exact size.
+class RestingBlocks {
+ public:
+  void push(PoolBlock* block) noexcept {
+    PoolBlock*& head = slots_[slot_of(block->bytes)];
+    block->bin_after = head;
+    head = block;
+    ++count_;
+  }
+  /// A block of `bytes`, the last one let go; nullptr when there is none.
+  PoolBlock* pop(std::size_t bytes) noexcept {
+    for (PoolBlock** link = &slots_[slot_of(bytes)]; *link != nullptr; link = &(*link)->bin_after) {
+      PoolBlock* block = *link;
+      if (block->bytes != bytes) continue;
+      *link = block->bin_after;
+      --count_;
+      return block;
+    }
+    return nullptr;
+  }
+  /// Any block; nullptr when there is none.
+  PoolBlock* pop_any() noexcept;
+  bool empty() const noexcept { return count_ == 0; }
+
+ private:
+  static constexpr std::size_t kSlots = 64;
+  // Fibonacci hashing: sizes are multiples of 512, often of large powers of two.
+  static std::size_t slot_of(std::size_t bytes) noexcept {
+    return (bytes >> 9) * 0x9e3779b97f4a7c15u >> 58;
+  }
+  std::array<PoolBlock*, kSlots> slots_{};
+  std::size_t count_ = 0;
+};
+
 /// What one stream may reuse at once.
 struct StreamLists {
   Stream stream;
+  RestingBlocks resting;
   std::array<FreeList, kSegmentKindCount> kinds;
 };
 

@@ -161,7 +161,8 @@ Ref<TensorImpl> new_tensor_slow(const Shape& shape, DType dtype, Device device) 
 PoolBlock* allocate_pooled(std::size_t bytes, Device device) {
   Pool& pool = pool_of(device);
   PoolArena* arena = thread_state.arena;
-  return pool.allocate(bytes, current_session().stream(device), thread_state.owner(),
+  const Stream stream = device.is_cpu() ? Stream() : current_session().stream(device);
+  return pool.allocate(bytes, stream, thread_state.owner(),
                        arena != nullptr && serves(*arena, device) ? arena : nullptr);
 }
 

@@ -31,9 +31,9 @@ TEST(Checked, RefusesOverflowNamingTheQuantity) {
   EXPECT_WEFT_ERROR(checked_bytes(std::int64_t{1} << 62, 2, "bytes"), value,
                     "bytes: 4611686018427387904 * 2 is too large for 63 bits");
   EXPECT_WEFT_ERROR(checked_align(static_cast<std::size_t>(kMax), 64, "padding"), value,
-                    "padding: 9223372036854775807 rounded up to 64 is too large for 63 bits");
+                    "padding: 9223372036854775807 + 63 is too large for 63 bits");
   EXPECT_WEFT_ERROR(checked_align(std::numeric_limits<std::size_t>::max(), 64, "padding"), value,
-                    "is too large for 63 bits");
+                    "padding: -1 is negative");
 }
 
 TEST(Checked, RefusesNegativeOperands) {

@@ -36,6 +36,24 @@ TEST_F(PoolTest, GivesAFreedBlockBackAtOnce) {
   pool.free(second);
 }
 
+TEST_F(PoolTest, RepeatedRequestsNeitherSplitNorMerge) {
+  // Freed in this order, merging would make one block of the first two.
+  PoolBlock* a = take(100 * kKiB);
+  PoolBlock* b = take(200 * kKiB);
+  PoolBlock* c = take(100 * kKiB);
+  std::byte* places[] = {a->data, b->data, c->data};
+  for (int step = 0; step < 3; ++step) {
+    for (PoolBlock* block : {a, b, c}) pool.free(block);
+    c = take(100 * kKiB);
+    b = take(200 * kKiB);
+    a = take(100 * kKiB);
+    EXPECT_EQ(a->data, places[0]);
+    EXPECT_EQ(b->data, places[1]);
+    EXPECT_EQ(c->data, places[2]);
+  }
+  for (PoolBlock* block : {a, b, c}) pool.free(block);
+}
+
 TEST_F(PoolTest, SplitsASegmentAndMergesItAgain) {
   PoolBlock* a = take(300 * kKiB);
   PoolBlock* b = take(300 * kKiB);
