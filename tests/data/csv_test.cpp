@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <random>
 #include <string>
 #include <vector>
@@ -162,6 +163,15 @@ TEST(Csv, AnySpellingOfANumberIsRoundedCorrectly) {
   const Table table = parse(text);
   for (std::size_t i = 0; i < expected.size(); ++i) {
     ASSERT_EQ(table.columns[0].numbers[i], expected[i]) << "row " << i << " of seed 1";
+  }
+}
+
+// Rounded to f64 first, these fall on the middle between two f32 and then to the wrong side.
+TEST(Csv, NumbersNextToTheMiddleOfTwoFloatsAreRoundedOnce) {
+  for (const std::string cell : {"8.134364604949951", "8.847434520721435", "8.255069255828857"}) {
+    const float expected = std::strtof(cell.c_str(), nullptr);
+    EXPECT_NE(static_cast<float>(std::strtod(cell.c_str(), nullptr)), expected);
+    EXPECT_EQ(parse("a\n" + cell + "\n").columns[0].numbers[0], expected);
   }
 }
 

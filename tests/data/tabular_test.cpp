@@ -143,8 +143,9 @@ TEST(Tabular, PreprocessingComesBackFromJsonBitForBit) {
 TEST(Tabular, NewFilesMatchByNameWhateverTheirOrder) {
   const Preprocessing fitted =
       fit("a,b,y\n1,10,u\n2,20,v\n", {.targets = {"y"}, .scale = Scale::none});
-  const Table table = parse_csv("id,b,a\nx1,30,3\n", "new.csv", fitted.csv_options({}, false));
-  EXPECT_THAT(fitted.apply(table, false).x().to_vector(), ElementsAre(3, 30));
+  const Table table =
+      parse_csv("id,b,a\n1,30,3\n2,40,4\nx3,50,5\n", "new.csv", fitted.csv_options({}, false));
+  EXPECT_THAT(fitted.apply(table, false).x().to_vector(), ElementsAre(3, 30, 4, 40, 5, 50));
   EXPECT_THAT(fitted.extra_columns(table), ElementsAre("id"));
   EXPECT_FALSE(fitted.apply(table, false).target().has_value());
 }
