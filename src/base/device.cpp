@@ -19,7 +19,8 @@ constexpr std::array<std::string_view, kDeviceKindCount> kNames = {"cpu", "cuda"
   const std::vector<std::string> known = {"cpu", "cuda", "gpu"};
   const std::string near = nearest_name(kind, known);
   throw Error(ErrorKind::device,
-              cat("device: \"", quoted(name), "\" is no device name; needed is cpu, cuda, cuda:N, "
+              cat("device: \"", quoted(name),
+                  "\" is no device name; needed is cpu, cuda, cuda:N, "
                   "gpu or gpu:N with N from 0 to 127"),
               near.empty() || near == kind ? "" : cat("did you mean `", near, "`?"));
 }

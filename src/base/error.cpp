@@ -9,8 +9,8 @@ namespace weft {
 namespace {
 
 constexpr std::array<std::string_view, 15> kKindNames = {
-    "shape",  "dtype", "device",     "index",  "value",     "state", "unsupported", "config",
-    "data",   "model_file", "memory", "nonfinite", "io", "interrupted", "internal"};
+    "shape", "dtype",      "device", "index",     "value", "state",       "unsupported", "config",
+    "data",  "model_file", "memory", "nonfinite", "io",    "interrupted", "internal"};
 static_assert(kKindNames.size() == static_cast<std::size_t>(ErrorKind::internal) + 1);
 
 std::string sentence(const std::string& where, const std::string& message,

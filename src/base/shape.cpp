@@ -21,8 +21,9 @@ std::int64_t Shape::checked_count(const Dims& extents) {
     // Said again with the whole shape.
     const bool negative = std::any_of(extents.begin(), extents.end(), [](auto e) { return e < 0; });
     throw Error(ErrorKind::shape,
-                negative ? cat("shape: ", extents, " has a negative extent; extents must be 0 or more")
-                         : cat("shape: ", extents, " has too many elements to count in 63 bits"));
+                negative
+                    ? cat("shape: ", extents, " has a negative extent; extents must be 0 or more")
+                    : cat("shape: ", extents, " has too many elements to count in 63 bits"));
   }
 }
 
@@ -31,9 +32,9 @@ int Shape::dim_index(std::int64_t dim, std::string_view op) const {
   if (rank_ == 0) {
     throw Error(ErrorKind::index, cat(op, ": dim is ", dim, " but the input is a scalar"));
   }
-  throw Error(ErrorKind::index, cat(op, ": dim is ", dim, " but the input has shape ",
-                                    static_cast<const Dims&>(*this), "; dim must be in [", -rank_,
-                                    ", ", rank_, ")"));
+  throw Error(ErrorKind::index,
+              cat(op, ": dim is ", dim, " but the input has shape ",
+                  static_cast<const Dims&>(*this), "; dim must be in [", -rank_, ", ", rank_, ")"));
 }
 
 Shape Shape::with(int dim, std::int64_t extent) const {
@@ -84,8 +85,8 @@ Shape broadcast(const Shape& a, const Shape& b, std::string_view op) {
     if (ea != eb && ea != 1 && eb != 1) {
       throw Error(ErrorKind::shape,
                   cat(op, ": shapes ", static_cast<const Dims&>(a), " and ",
-                      static_cast<const Dims&>(b), " do not broadcast: dimension ", i - rank, " is ",
-                      ea, " and ", eb, "; they must be equal or 1"));
+                      static_cast<const Dims&>(b), " do not broadcast: dimension ", i - rank,
+                      " is ", ea, " and ", eb, "; they must be equal or 1"));
     }
     result.push_back(ea == 1 ? eb : ea);
   }

@@ -36,10 +36,10 @@ Absences& absences() {
 [[noreturn, gnu::cold]] void throw_absent(Device device) {
   Backend* backend = find_backend(device.kind);
   const int count = backend == nullptr ? 0 : backend->device_count();
-  const std::string reason =
-      count == 0 ? absence_of(device.kind)
-                 : cat("there ", count == 1 ? "is " : "are ", count, " ", name_of(device.kind),
-                       count == 1 ? " device" : " devices");
+  const std::string reason = count == 0
+                                 ? absence_of(device.kind)
+                                 : cat("there ", count == 1 ? "is " : "are ", count, " ",
+                                       name_of(device.kind), count == 1 ? " device" : " devices");
   std::vector<std::string> available;
   for (const Device one : all_devices()) available.push_back(to_string(one));
   throw Error(ErrorKind::device, cat("device ", device, " does not exist: ", reason,
@@ -127,9 +127,7 @@ void wait_for(Backend& backend, Stream stream) {
   backend.synchronize(stream);
 }
 
-void synchronize(Device device) {
-  wait_for(backend_of(device), current_session().stream(device));
-}
+void synchronize(Device device) { wait_for(backend_of(device), current_session().stream(device)); }
 
 std::uint64_t host_waits() { return waits.load(std::memory_order_relaxed); }
 

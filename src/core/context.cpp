@@ -63,8 +63,9 @@ RandomAddress Session::next_draw(std::string_view name, Device device) {
   if (known == impl_->stream_names.end()) {
     impl_->stream_names.emplace(id, name);
   } else if (known->second != name) {
-    throw Error(ErrorKind::value, cat("random stream `", name, "` has the same id as `",
-                                      known->second, "`; the ids of streams must differ"),
+    throw Error(ErrorKind::value,
+                cat("random stream `", name, "` has the same id as `", known->second,
+                    "`; the ids of streams must differ"),
                 "rename one of them");
   }
   RandomAddress address{.seed = impl_->random.seed, .stream = id, .ordinal = impl_->random.draws++};
@@ -199,9 +200,9 @@ std::uint16_t intern_path(std::string_view path) {
   const auto known = table.ids.find(path);
   if (known != table.ids.end()) return known->second;
   if (table.texts.size() > UINT16_MAX) {
-    throw Error(ErrorKind::unsupported,
-                cat("module path `", quoted(path), "` is the 65537th of this process, 65536 are "
-                    "possible"));
+    throw Error(ErrorKind::unsupported, cat("module path `", quoted(path),
+                                            "` is the 65537th of this process, 65536 are "
+                                            "possible"));
   }
   const auto id = static_cast<std::uint16_t>(table.texts.size());
   table.texts.emplace_back(path);

@@ -5,8 +5,8 @@
 #include <array>
 #include <utility>
 
-#include "core/pool_arena.h"
 #include "core/poison.h"
+#include "core/pool_arena.h"
 #include "core/small_heap.h"
 #include "core/thread_state.h"
 #include "core/waits.h"
@@ -30,7 +30,7 @@ struct Pool::Impl {
   PoolArena common;
   std::vector<std::unique_ptr<PoolArena>> arenas;
   std::vector<PoolBlock*> retired;
-  std::vector<std::unique_ptr<PoolBlock>> spare;  ///< block records for reuse
+  PoolBlock* spare = nullptr;  ///< records for reuse, linked by bin_after
   std::size_t obtained = 0;
   std::size_t budget = 0;
   std::uint64_t requests = 0;
@@ -60,6 +60,7 @@ struct Pool::Impl {
   void system_free(void* data, std::size_t bytes) noexcept;
   std::size_t trim_locked();
   void move_segments(PoolArena& from, PoolArena& to);
+  void rehome(PoolArena& arena, Stream stream, Stream heir);
 
   std::size_t small_live() { return device.is_cpu() ? SmallHeap::instance().live() : 0; }
   std::vector<memory::OwnerBytes> owners();
@@ -68,14 +69,15 @@ struct Pool::Impl {
 };
 
 PoolBlock* Pool::Impl::new_block() {
-  if (spare.empty()) return new PoolBlock;
-  PoolBlock* block = spare.back().release();
-  spare.pop_back();
+  if (spare == nullptr) return new PoolBlock;
+  PoolBlock* block = std::exchange(spare, spare->bin_after);
   *block = PoolBlock{};
   return block;
 }
 
-void Pool::Impl::delete_block(PoolBlock* block) noexcept { spare.emplace_back(block); }
+void Pool::Impl::delete_block(PoolBlock* block) noexcept {
+  block->bin_after = std::exchange(spare, block);
+}
 
 void Pool::Impl::poison_block(const PoolBlock* block) const noexcept {
   if (is_host) poison(block->data, block->bytes);
@@ -158,8 +160,7 @@ PoolBlock* Pool::Impl::new_segment(PoolArena& arena, StreamLists& lists, SizedRe
   return block;
 }
 
-PoolBlock* Pool::Impl::take_and_split(PoolArena& arena, StreamLists& lists,
-                                      SizedRequest request) {
+PoolBlock* Pool::Impl::take_and_split(PoolArena& arena, StreamLists& lists, SizedRequest request) {
   PoolBlock* block = take_free(arena, lists, request);
   if (block == nullptr) block = new_segment(arena, lists, request);
   if (block == nullptr) return nullptr;
@@ -192,7 +193,8 @@ void Pool::Impl::absorb_next(PoolBlock* block) noexcept {
 }
 
 void Pool::Impl::drop_events(PoolBlock* block) noexcept {
-  if (block->events.empty() && block->other_streams.empty()) [[likely]] return;
+  if (block->events.empty() && block->other_streams.empty()) [[likely]]
+    return;
   for (const Event event : block->events) backend.destroy_event(event);
   block->events.clear();
   block->other_streams.clear();
@@ -276,6 +278,25 @@ void Pool::Impl::move_segments(PoolArena& from, PoolArena& to) {
   from.segments.clear();
 }
 
+void Pool::Impl::rehome(PoolArena& arena, Stream stream, Stream heir) {
+  const auto is_stream = [&](Stream other) { return other.handle == stream.handle; };
+  merge_resting(arena.lists_of(stream));
+  StreamLists& target = arena.lists_of(heir);
+  for (PoolSegment* segment : arena.segments) {
+    FreeList& old_list = segment->free_list();
+    const bool moves = is_stream(segment->lists->stream);
+    if (moves) segment->lists = &target;
+    for (PoolBlock* block = segment->first; block != nullptr; block = block->after) {
+      std::erase_if(block->other_streams, is_stream);
+      if (!moves || block->state != State::free) continue;
+      drop_events(block);
+      old_list.remove(block);
+      segment->free_list().insert(block);
+    }
+  }
+  std::erase_if(arena.lists, [&](const auto& lists) { return is_stream(lists->stream); });
+}
+
 std::vector<memory::OwnerBytes> Pool::Impl::owners() {
   std::map<OwnerId, OwnerAccount> accounts;
   const auto add_arena = [&](const PoolArena& arena) {
@@ -302,9 +323,10 @@ std::vector<memory::OwnerBytes> Pool::Impl::owners() {
 
 void Pool::Impl::throw_exhausted(std::size_t wanted, bool injected) {
   const std::size_t used = live.load(kRelaxed) + small_live();
-  std::string text = cat(device, ": out of memory: wanted ", bytes_text(wanted), ", in use ",
-                         bytes_text(used), ", cached ", bytes_text(obtained - std::min(used, obtained)),
-                         ", budget ", budget == 0 ? "none" : bytes_text(budget));
+  std::string text =
+      cat(device, ": out of memory: wanted ", bytes_text(wanted), ", in use ", bytes_text(used),
+          ", cached ", bytes_text(obtained - std::min(used, obtained)), ", budget ",
+          budget == 0 ? "none" : bytes_text(budget));
   if (injected) text += " (failure injected by memory::fail_allocation)";
   const auto holders = owners();
   for (std::size_t i = 0; i < std::min<std::size_t>(holders.size(), 3); ++i) {
@@ -328,6 +350,7 @@ Pool::~Pool() {
   impl_->reclaim_retired(true);
   for (const auto& arena : impl_->arenas) impl_->move_segments(*arena, impl_->common);
   impl_->trim_locked();
+  while (impl_->spare != nullptr) delete std::exchange(impl_->spare, impl_->spare->bin_after);
 }
 
 PoolBlock* Pool::allocate(std::size_t bytes, Stream stream, OwnerId owner, PoolArena* arena) {
@@ -376,26 +399,8 @@ void Pool::retire_stream(Stream stream, Stream heir) {
   const std::scoped_lock lock(impl_->mutex);
   wait_for(impl_->backend, stream);
   impl_->reclaim_retired(false);
-  const auto rehome = [&](PoolArena& arena) {
-    impl_->merge_resting(arena.lists_of(stream));
-    StreamLists& target = arena.lists_of(heir);
-    for (PoolSegment* segment : arena.segments) {
-      if (segment->lists->stream.handle != stream.handle) continue;
-      FreeList& old_list = segment->free_list();
-      segment->lists = &target;
-      for (PoolBlock* block = segment->first; block != nullptr; block = block->after) {
-        if (block->state != State::free) continue;
-        impl_->drop_events(block);
-        old_list.remove(block);
-        segment->free_list().insert(block);
-      }
-    }
-    std::erase_if(arena.lists, [&](const auto& lists) {
-      return lists->stream.handle == stream.handle && lists.get() != &target;
-    });
-  };
-  rehome(impl_->common);
-  for (const auto& arena : impl_->arenas) rehome(*arena);
+  impl_->rehome(impl_->common, stream, heir);
+  for (const auto& arena : impl_->arenas) impl_->rehome(*arena, stream, heir);
 }
 
 memory::Report Pool::report() {
@@ -464,9 +469,9 @@ bool serves(const PoolArena& arena, Device device) noexcept { return arena.devic
 Pool& pool_of(Device device) {
   constexpr std::size_t kIndices = 128;
   static std::array<std::array<std::atomic<Pool*>, kIndices>, kDeviceKindCount> pools;
-  std::atomic<Pool*>& slot = pools[static_cast<std::size_t>(device.kind)]
-                                  [static_cast<std::size_t>(static_cast<std::uint8_t>(device.index)) %
-                                   kIndices];
+  std::atomic<Pool*>& slot =
+      pools[static_cast<std::size_t>(device.kind)]
+           [static_cast<std::size_t>(static_cast<std::uint8_t>(device.index)) % kIndices];
   if (Pool* pool = slot.load(std::memory_order_acquire)) return *pool;
   require_device(device);
   // Pools are never destroyed: tensors with static storage duration may outlive everything else.

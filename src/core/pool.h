@@ -24,7 +24,8 @@ struct OwnerAccount {
   std::size_t blocks = 0;
 };
 
-/// A run of bytes within a segment, free or in use. Kept outside the memory, which may be a device's.
+/// A run of bytes within a segment, free or in use. Kept outside the memory, which may be a
+/// device's.
 struct PoolBlock {
   std::byte* data = nullptr;
   std::size_t bytes = 0;
@@ -43,8 +44,8 @@ struct PoolBlock {
 
 /// Caching allocator of one device over Backend::allocate. Best fit in segments of three sizes
 /// (small, medium, own), split and merged; free blocks are reusable at once on the stream they were
-/// made for. A block is merged with its neighbours only when a request finds none of its exact size,
-/// so a step that repeats its requests neither splits nor merges. Thread-safe; one lock.
+/// made for. A block is merged with its neighbours only when a request finds none of its exact
+/// size, so a step that repeats its requests neither splits nor merges. Thread-safe; one lock.
 class Pool {
  public:
   Pool(Backend& backend, Device device);
@@ -59,8 +60,8 @@ class Pool {
   /// `stream` reads or writes `block` too: after `free` it waits for that stream.
   void used_on(PoolBlock* block, Stream stream);
 
-  /// Gives up `stream`, which must have no capture running: waits for it, and what was cached for it
-  /// becomes reusable on `heir`. To be called before a stream is destroyed.
+  /// Gives up `stream`, which must have no capture running: waits for it, and what was cached for
+  /// it becomes reusable on `heir`. To be called before a stream is destroyed.
   void retire_stream(Stream stream, Stream heir);
 
   memory::Report report();
@@ -70,7 +71,8 @@ class Pool {
   void reset_peak();
   void fail_allocation(std::uint64_t nth);
 
-  /// Memory outside the blocks (slabs of small blocks), under the same budget. Throws Error(memory).
+  /// Memory outside the blocks (slabs of small blocks), under the same budget. Throws
+  /// Error(memory).
   void* obtain(std::size_t bytes);
   void give_back(void* data, std::size_t bytes) noexcept;
   /// Counts one request towards `fail_allocation`; throws Error(memory) when it is the one.

@@ -36,8 +36,10 @@ void FreeList::insert(PoolBlock* block) noexcept {
 
 void FreeList::remove(PoolBlock* block) noexcept {
   const std::size_t bin = bin_of(block->bytes);
-  if (block->bin_before != nullptr) block->bin_before->bin_after = block->bin_after;
-  else bins_[bin] = block->bin_after;
+  if (block->bin_before != nullptr)
+    block->bin_before->bin_after = block->bin_after;
+  else
+    bins_[bin] = block->bin_after;
   if (block->bin_after != nullptr) block->bin_after->bin_before = block->bin_before;
   if (bins_[bin] == nullptr) filled_[bin / 64] &= ~(std::uint64_t{1} << (bin % 64));
 }

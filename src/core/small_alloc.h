@@ -81,7 +81,8 @@ inline void* try_small_alloc(std::size_t payload, OwnerId owner) noexcept {
   SmallCache& cache = thread_state.cache;
   const unsigned size_class = small_class(payload);
   void* block = cache.heads[size_class];
-  if (block == nullptr || detail::small_failure_armed.load(std::memory_order_relaxed)) [[unlikely]] {
+  if (block == nullptr || detail::small_failure_armed.load(std::memory_order_relaxed))
+      [[unlikely]] {
     return nullptr;
   }
   unpoison(block, payload);
@@ -97,7 +98,8 @@ inline void* try_small_alloc(std::size_t payload, OwnerId owner) noexcept {
 /// `payload` bytes, at most kSmallMaxPayload; the address is 16 past a multiple of 64.
 /// Throws Error(memory).
 inline void* small_alloc(std::size_t payload, OwnerId owner) {
-  if (void* block = try_small_alloc(payload, owner)) [[likely]] return block;
+  if (void* block = try_small_alloc(payload, owner)) [[likely]]
+    return block;
   return detail::small_alloc_slow(payload, owner);
 }
 
@@ -113,7 +115,8 @@ inline void small_free(void* block) noexcept {
          kSmallSizes[size_class] - kSmallHeaderBytes - sizeof(void*));
   const std::size_t held = cache.held.load(relaxed) + kSmallSizes[size_class];
   cache.held.store(held, relaxed);
-  if (held > cache.limit) [[unlikely]] detail::small_free_slow();
+  if (held > cache.limit) [[unlikely]]
+    detail::small_free_slow();
 }
 
 }  // namespace weft

@@ -46,7 +46,7 @@ struct ThreadExit {
 };
 
 template <class T>
-void push_front(T*& head, T* item, T* T::*prev, T* T::*next) {
+void push_front(T*& head, T* item, T* T::* prev, T* T::* next) {
   item->*prev = nullptr;
   item->*next = head;
   if (head != nullptr) head->*prev = item;
@@ -54,9 +54,11 @@ void push_front(T*& head, T* item, T* T::*prev, T* T::*next) {
 }
 
 template <class T>
-void unlink(T*& head, T* item, T* T::*prev, T* T::*next) {
-  if (item->*prev != nullptr) item->*prev->*next = item->*next;
-  else head = item->*next;
+void unlink(T*& head, T* item, T* T::* prev, T* T::* next) {
+  if (item->*prev != nullptr)
+    item->*prev->*next = item->*next;
+  else
+    head = item->*next;
   if (item->*next != nullptr) item->*next->*prev = item->*prev;
 }
 
@@ -179,7 +181,8 @@ void* SmallHeap::pop_block(unsigned size_class) noexcept {
   if (block != nullptr) {
     slab->free = *static_cast<void**>(block);
   } else {
-    auto* header = new (slab->memory + slab->cut) SmallHeader{std::uint64_t{size_class} << 32, slab};
+    auto* header =
+        new (slab->memory + slab->cut) SmallHeader{std::uint64_t{size_class} << 32, slab};
     block = header + 1;
     slab->cut += slab->block_bytes();
   }

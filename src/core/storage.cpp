@@ -126,7 +126,8 @@ StorageRef slice_storage(const StorageRef& parent, std::size_t offset, std::size
 }
 
 void require_writable(const Storage& storage, std::string_view op) {
-  if (!storage.read_only()) [[likely]] return;
+  if (!storage.read_only()) [[likely]]
+    return;
   const std::string& origin = origin_of(storage);
   throw Error(ErrorKind::state,
               cat(op, ": the target is read-only memory", origin.empty() ? "" : " of ", origin,

@@ -32,7 +32,8 @@ std::byte* copy_to_host(const Tensor& x, std::byte* target) {
 std::atomic<void (*)(const Tensor&)> host_read_hook{nullptr};
 
 void report_host_read(const Tensor& x) {
-  if (thread_state.recorder == nullptr) [[likely]] return;
+  if (thread_state.recorder == nullptr) [[likely]]
+    return;
   if (auto* hook = host_read_hook.load(std::memory_order_acquire)) hook(x);
 }
 
@@ -56,14 +57,22 @@ void with_host_elements(const Tensor& x, Visit visit) {
     });
   };
   switch (x.dtype()) {
-    case DType::f64: return typed(double{});
-    case DType::f32: return typed(float{});
-    case DType::bf16: return typed(bf16{});
-    case DType::f16: return typed(f16{});
-    case DType::i64: return typed(std::int64_t{});
-    case DType::i32: return typed(std::int32_t{});
-    case DType::u8: return typed(std::uint8_t{});
-    case DType::boolean: return typed(bool{});
+    case DType::f64:
+      return typed(double{});
+    case DType::f32:
+      return typed(float{});
+    case DType::bf16:
+      return typed(bf16{});
+    case DType::f16:
+      return typed(f16{});
+    case DType::i64:
+      return typed(std::int64_t{});
+    case DType::i32:
+      return typed(std::int32_t{});
+    case DType::u8:
+      return typed(std::uint8_t{});
+    case DType::boolean:
+      return typed(bool{});
   }
 }
 
@@ -74,24 +83,36 @@ void store(std::vector<std::byte>& bytes, std::size_t i, T value) {
 
 void store_as(std::vector<std::byte>& bytes, std::size_t i, double value, DType dtype) {
   switch (dtype) {
-    case DType::f64: return store(bytes, i, value);
-    case DType::f32: return store(bytes, i, static_cast<float>(value));
-    case DType::bf16: return store(bytes, i, bf16(static_cast<float>(value)));
-    case DType::f16: return store(bytes, i, f16(static_cast<float>(value)));
-    case DType::i64: return store(bytes, i, static_cast<std::int64_t>(value));
-    case DType::i32: return store(bytes, i, static_cast<std::int32_t>(value));
-    case DType::u8: return store(bytes, i, static_cast<std::uint8_t>(value));
-    case DType::boolean: return store(bytes, i, value != 0);
+    case DType::f64:
+      return store(bytes, i, value);
+    case DType::f32:
+      return store(bytes, i, static_cast<float>(value));
+    case DType::bf16:
+      return store(bytes, i, bf16(static_cast<float>(value)));
+    case DType::f16:
+      return store(bytes, i, f16(static_cast<float>(value)));
+    case DType::i64:
+      return store(bytes, i, static_cast<std::int64_t>(value));
+    case DType::i32:
+      return store(bytes, i, static_cast<std::int32_t>(value));
+    case DType::u8:
+      return store(bytes, i, static_cast<std::uint8_t>(value));
+    case DType::boolean:
+      return store(bytes, i, value != 0);
   }
 }
 
 // 2^63 itself does not fit i64, hence the half-open upper bounds.
 bool fits_integer(double value, DType dtype) {
   switch (dtype) {
-    case DType::i64: return value >= -0x1p63 && value < 0x1p63;
-    case DType::i32: return value >= -0x1p31 && value < 0x1p31;
-    case DType::u8: return value >= 0 && value < 256;
-    default: return true;
+    case DType::i64:
+      return value >= -0x1p63 && value < 0x1p63;
+    case DType::i32:
+      return value >= -0x1p31 && value < 0x1p31;
+    case DType::u8:
+      return value >= 0 && value < 256;
+    default:
+      return true;
   }
 }
 
@@ -101,7 +122,8 @@ Tensor from_literals(std::span<const double> values, const Shape& shape,
   const DType dtype = options.dtype.value_or(settings.dtype);
   std::vector<std::byte> bytes(checked_bytes(shape.numel(), size_of(dtype), "Tensor::of"));
   for (std::size_t i = 0; i < values.size(); ++i) {
-    if (is_integer(dtype) && (!fits_integer(values[i], dtype) || values[i] != std::trunc(values[i]))) {
+    if (is_integer(dtype) &&
+        (!fits_integer(values[i], dtype) || values[i] != std::trunc(values[i]))) {
       throw Error(ErrorKind::value, cat("Tensor::of: value ", values[i], " at position ", i,
                                         " does not fit dtype ", dtype));
     }
@@ -231,8 +253,8 @@ Tensor Tensor::of(std::initializer_list<std::initializer_list<double>> rows,
     values.insert(values.end(), row.begin(), row.end());
   }
   return from_literals(
-      values,
-      Shape({static_cast<std::int64_t>(rows.size()), static_cast<std::int64_t>(columns)}), options);
+      values, Shape({static_cast<std::int64_t>(rows.size()), static_cast<std::int64_t>(columns)}),
+      options);
 }
 
 Tensor Tensor::from_bytes(std::span<const std::byte> bytes, const Shape& shape, DType dtype,
@@ -257,14 +279,16 @@ Tensor Tensor::from_bytes(std::span<const std::byte> bytes, const Shape& shape, 
 Tensor Tensor::over(StorageRef storage, std::size_t offset, const Shape& shape, DType dtype) {
   const std::size_t needed = checked_bytes(shape.numel(), size_of(dtype), "Tensor::over");
   if (!range_fits(offset, needed, storage->bytes)) {
-    throw Error(ErrorKind::value, cat("Tensor::over: ", dtype, static_cast<const Dims&>(shape),
-                                      " from byte ", offset, " needs ", needed,
-                                      " bytes but the storage has ", storage->bytes));
+    throw Error(ErrorKind::value,
+                cat("Tensor::over: ", dtype, static_cast<const Dims&>(shape), " from byte ", offset,
+                    " needs ", needed, " bytes but the storage has ", storage->bytes));
   }
   std::byte* data = storage->data + offset;
   if (reinterpret_cast<std::uintptr_t>(data) % size_of(dtype) != 0) {
-    throw Error(ErrorKind::value, cat("Tensor::over: byte ", offset, " of the storage is not aligned "
-                                      "for ", dtype, ", must be a multiple of ", size_of(dtype)));
+    throw Error(ErrorKind::value, cat("Tensor::over: byte ", offset,
+                                      " of the storage is not aligned "
+                                      "for ",
+                                      dtype, ", must be a multiple of ", size_of(dtype)));
   }
   return Tensor(new_tensor_over(std::move(storage), data, shape, dtype));
 }
@@ -275,8 +299,8 @@ std::int64_t Tensor::shape(int dim) const {
 
 const void* Tensor::host_data(DType dtype) const {
   if (dtype != impl_->dtype) {
-    throw Error(ErrorKind::dtype, cat("data: elements are read as ", dtype, " but the tensor is ",
-                                      describe(*this)),
+    throw Error(ErrorKind::dtype,
+                cat("data: elements are read as ", dtype, " but the tensor is ", describe(*this)),
                 cat("use .to(DType::", dtype, ")"));
   }
   if (!device().is_cpu()) {
@@ -319,7 +343,8 @@ Tensor empty(const Shape& shape, TensorOptions options) {
   const Settings& settings = thread_state.settings;
   Tensor x(new_tensor(shape, options.dtype.value_or(settings.dtype),
                       options.device.value_or(settings.device)));
-  if (options.requires_grad) [[unlikely]] return detail::wanting_grad(std::move(x), "empty");
+  if (options.requires_grad) [[unlikely]]
+    return detail::wanting_grad(std::move(x), "empty");
   return x;
 }
 

@@ -42,8 +42,8 @@ namespace detail {
 inline Ref<TensorImpl> embed(void* block, const Shape& shape, DType dtype, std::size_t bytes,
                              OwnerId owner) noexcept {
   auto* data = static_cast<std::byte*>(block) + kEmbeddedData;
-  auto* impl = new (block)
-      TensorImpl{.dtype = dtype, .embeds_storage = true, .data = data, .shape = shape};
+  auto* impl =
+      new (block) TensorImpl{.dtype = dtype, .embeds_storage = true, .data = data, .shape = shape};
   impl->storage = new (embedded_storage_of(impl)) Storage{.data = data,
                                                           .bytes = bytes,
                                                           .owner = owner,

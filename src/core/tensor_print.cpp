@@ -25,9 +25,12 @@ struct Style {
     if (std::isnan(value)) return "nan";
     if (std::isinf(value)) return value < 0 ? "-inf" : "inf";
     char buffer[64];
-    if (scientific) std::snprintf(buffer, sizeof buffer, "%.3e", value);
-    else if (whole) std::snprintf(buffer, sizeof buffer, "%.0f", value);
-    else std::snprintf(buffer, sizeof buffer, "%.*f", decimals, value);
+    if (scientific)
+      std::snprintf(buffer, sizeof buffer, "%.3e", value);
+    else if (whole)
+      std::snprintf(buffer, sizeof buffer, "%.0f", value);
+    else
+      std::snprintf(buffer, sizeof buffer, "%.*f", decimals, value);
     return buffer;
   }
   std::string padded(double value) const {
@@ -49,7 +52,8 @@ Style style_of(std::span<const double> shown, bool floating) {
     smallest = std::min(smallest, std::abs(value));
   }
   if (floating && largest > 0) {
-    style.scientific = largest >= 1e8 || (!style.whole && (largest < 1e-3 || largest / smallest > 1e4));
+    style.scientific =
+        largest >= 1e8 || (!style.whole && (largest < 1e-3 || largest / smallest > 1e4));
     const int digits = static_cast<int>(std::floor(std::log10(largest))) + 1;
     style.decimals = style.whole ? 0 : std::max(4 - digits, 1);
   }
@@ -60,7 +64,9 @@ Style style_of(std::span<const double> shown, bool floating) {
 class Printer {
  public:
   Printer(const Shape& shape, std::vector<double> values, DType dtype)
-      : shape_(shape), values_(std::move(values)), dtype_(dtype),
+      : shape_(shape),
+        values_(std::move(values)),
+        dtype_(dtype),
         elide_(shape.numel() > kPrintAll) {}
 
   std::string text() {
@@ -87,8 +93,10 @@ class Printer {
   void append(std::string& out, int dim, std::int64_t row) const {
     if (dim == shape_.rank()) {
       const double value = values_[static_cast<std::size_t>(row)];
-      if (dtype_ == DType::boolean) out += value != 0 ? "true" : "false";
-      else out += style_.padded(value);
+      if (dtype_ == DType::boolean)
+        out += value != 0 ? "true" : "false";
+      else
+        out += style_.padded(value);
       return;
     }
     const bool innermost = dim + 1 == shape_.rank();

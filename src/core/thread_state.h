@@ -34,7 +34,7 @@ struct SmallCache {
 /// thread-local objects may still free tensors at thread exit.
 struct ThreadState {
   Settings settings;
-  std::uint8_t depth = 0;      ///< nesting of composite ops
+  std::uint8_t depth = 0;  ///< nesting of composite ops
   bool in_backward = false;
   std::uint16_t op = 0;        ///< op that runs; 0 for none. Next to path: `owner` is one load
   std::uint16_t path = 0;      ///< module that runs (intern_path)

@@ -27,10 +27,11 @@ TEST(Device, PrintsAndReadsBack) {
 }
 
 TEST(Device, RefusesOtherNames) {
-  for (const char* name : {"", ":", ":0", "CPU", "cuda:", "cuda:-1", "cuda:+1", "cuda: 1", "cuda:1x",
-                           "cuda:128", "cuda:99999999999999999999", "tpu", "cuda::0"}) {
-    EXPECT_WEFT_ERROR(Device(name), device, "is no device name; needed is cpu, cuda, cuda:N, gpu or "
-                                            "gpu:N with N from 0 to 127");
+  for (const char* name : {"", ":", ":0", "CPU", "cuda:", "cuda:-1", "cuda:+1", "cuda: 1",
+                           "cuda:1x", "cuda:128", "cuda:99999999999999999999", "tpu", "cuda::0"}) {
+    EXPECT_WEFT_ERROR(Device(name), device,
+                      "is no device name; needed is cpu, cuda, cuda:N, gpu or "
+                      "gpu:N with N from 0 to 127");
   }
 }
 

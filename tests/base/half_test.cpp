@@ -20,7 +20,8 @@ double decode(std::uint32_t bits, int exponent_bits, int mantissa_bits) {
     return mantissa == 0 ? sign * HUGE_VAL : std::numeric_limits<double>::quiet_NaN();
   }
   if (exponent == 0) return sign * std::ldexp(mantissa, 1 - bias - mantissa_bits);
-  return sign * std::ldexp(mantissa + std::ldexp(1.0, mantissa_bits), exponent - bias - mantissa_bits);
+  return sign *
+         std::ldexp(mantissa + std::ldexp(1.0, mantissa_bits), exponent - bias - mantissa_bits);
 }
 
 struct Format {
@@ -54,7 +55,8 @@ void expect_every_pattern_decodes(Format format) {
   }
 }
 
-// Midway between neighbours the even one wins; the floats next to the midpoint go to the nearer one.
+// Midway between neighbours the even one wins; the floats next to the midpoint go to the nearer
+// one.
 template <class Half>
 void expect_every_tie_goes_to_even(Format format, std::uint16_t infinity) {
   for (std::uint32_t low = 0; low < infinity; ++low) {

@@ -79,7 +79,9 @@ TEST(Quoted, EscapesControlCharacters) {
   EXPECT_EQ(quoted("plain text"), "plain text");
   EXPECT_EQ(quoted("a\nb\tc\r"), "a\\nb\\tc\\r");
   EXPECT_EQ(quoted(std::string_view("\0\x1b\x7f", 3)), "\\x00\\x1b\\x7f");
-  EXPECT_EQ(quoted("\xc2\x9b" "31m"), "\\xc2\\x9b31m");
+  EXPECT_EQ(quoted("\xc2\x9b"
+                   "31m"),
+            "\\xc2\\x9b31m");
 }
 
 TEST(Quoted, KeepsUtf8AndEscapesTheRest) {

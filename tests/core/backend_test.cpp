@@ -69,8 +69,8 @@ TEST(Backend, CannotCaptureUnlessItSaysSo) {
 
 TEST(Backend, CpuRunsAreAlignedForHugePages) {
   Backend& cpu = backend_of("cpu");
-  for (const std::size_t bytes : {std::size_t{1}, std::size_t{5000}, std::size_t{2} << 20,
-                                  (std::size_t{5} << 20) + 1}) {
+  for (const std::size_t bytes :
+       {std::size_t{1}, std::size_t{5000}, std::size_t{2} << 20, (std::size_t{5} << 20) + 1}) {
     auto* data = static_cast<std::byte*>(cpu.allocate(0, bytes));
     ASSERT_NE(data, nullptr);
     const std::size_t alignment = bytes >= std::size_t{2} << 20 ? std::size_t{2} << 20 : 4096;

@@ -80,7 +80,9 @@ TEST(Context, NoGradNests) {
   EXPECT_TRUE(current_settings().grad);
   {
     const NoGrad outer;
-    { const NoGrad inner; }
+    {
+      const NoGrad inner;
+    }
     EXPECT_FALSE(current_settings().grad);
   }
   EXPECT_TRUE(current_settings().grad);
@@ -115,7 +117,8 @@ TEST(Session, DrawsOfARecordedStepAreRelativeToItsCounter) {
   EXPECT_EQ(session.next_draw("dropout", Device("cuda:0")).ordinal, 2u);
   EXPECT_WEFT_ERROR(session.begin_relative_draws(&base, Device()), state,
                     "begin_relative_draws: a step is being recorded already");
-  EXPECT_WEFT_ERROR(session.set_random_state({}), state, "set_random_state: a step is being recorded");
+  EXPECT_WEFT_ERROR(session.set_random_state({}), state,
+                    "set_random_state: a step is being recorded");
   EXPECT_EQ(session.end_relative_draws(), 3u);
   EXPECT_EQ(session.random_state().draws, 43u);
   EXPECT_EQ(session.next_draw("dropout", Device("cuda:0")).base, nullptr);
@@ -128,9 +131,10 @@ TEST(Session, RefusesTwoStreamsWithOneId) {
   Session session;
   session.next_draw("costarring", Device());
   session.next_draw("costarring", Device());
-  EXPECT_WEFT_ERROR(session.next_draw("liquid", Device()), value,
-                    "random stream `liquid` has the same id as `costarring`; the ids of streams must "
-                    "differ; rename one of them");
+  EXPECT_WEFT_ERROR(
+      session.next_draw("liquid", Device()), value,
+      "random stream `liquid` has the same id as `costarring`; the ids of streams must "
+      "differ; rename one of them");
 }
 
 TEST(Session, ObserversComeAndGo) {

@@ -120,8 +120,10 @@ TEST(SmallAlloc, ThreadsShareTheCentralLists) {
         Tensor fresh = empty({static_cast<std::int64_t>(random() % 12000)});
         fresh.impl()->storage->data[0] = static_cast<std::byte>(t);
         const std::scoped_lock lock(mutex);
-        if (exchange.size() < 32) exchange.push_back(std::move(fresh));
-        else exchange[random() % 32] = std::move(fresh);
+        if (exchange.size() < 32)
+          exchange.push_back(std::move(fresh));
+        else
+          exchange[random() % 32] = std::move(fresh);
         if (i % 500 == 0) memory::report();
       }
     });
@@ -130,6 +132,18 @@ TEST(SmallAlloc, ThreadsShareTheCentralLists) {
   exchange.clear();
   EXPECT_EQ(memory::live_bytes(), before);
 }
+
+#ifdef WEFT_ASAN
+TEST(SmallAllocDeathTest, TheSanitizerSeesUseAfterFreeAndOverruns) {
+  auto* small = static_cast<volatile char*>(small_alloc(100, 0));
+  EXPECT_DEATH(small[100] = 1, "use-after-poison");
+  small_free(const_cast<char*>(small));
+  EXPECT_DEATH(small[50] = 1, "use-after-poison");
+  const StorageRef large = make_storage(100000, Device());
+  volatile std::byte* data = large->data;
+  EXPECT_DEATH(data[100000] = std::byte{1}, "use-after-poison");
+}
+#endif
 
 std::size_t bytes_of(const memory::Report& report, const std::string& owner) {
   for (const memory::OwnerBytes& entry : report.owners) {
@@ -229,7 +243,9 @@ TEST(Memory, EveryAllocationMayFailWithoutLeaking) {
 TEST(Memory, PeakFollowsLargeTensors) {
   const std::size_t before = memory::live_bytes();
   memory::reset_peak();
-  { const Tensor x = empty({1 << 22}); }
+  {
+    const Tensor x = empty({1 << 22});
+  }
   EXPECT_GE(memory::report().peak, before + (std::size_t{16} << 20));
   memory::reset_peak();
   EXPECT_LT(memory::report().peak, before + (std::size_t{16} << 20));

@@ -60,9 +60,9 @@ TEST(Storage, BorrowedMemoryIsReleasedOnceByTheLastUser) {
   std::array<float, 4> memory = {1, 2, 3, 4};
   int released = 0;
   {
-    Tensor x = Tensor::over(borrow_storage(memory.data(), sizeof memory, Device(), 0, "array",
-                                           [&] { ++released; }),
-                            0, {4}, DType::f32);
+    Tensor x = Tensor::over(
+        borrow_storage(memory.data(), sizeof memory, Device(), 0, "array", [&] { ++released; }), 0,
+        {4}, DType::f32);
     const Tensor tail = view_rows(x, 2, 4);
     x.mutable_data<float>()[3] = 9;
     x = {};
@@ -92,9 +92,10 @@ TEST(Storage, TensorsOverItFitAndAreAligned) {
   const StorageRef storage = make_storage(64, Device());
   EXPECT_WEFT_ERROR(Tensor::over(storage, 8, {15}, DType::f32), value,
                     "Tensor::over: f32[15] from byte 8 needs 60 bytes but the storage has 64");
-  EXPECT_WEFT_ERROR(Tensor::over(storage, 2, {1}, DType::f32), value,
-                    "Tensor::over: byte 2 of the storage is not aligned for f32, must be a multiple "
-                    "of 4");
+  EXPECT_WEFT_ERROR(
+      Tensor::over(storage, 2, {1}, DType::f32), value,
+      "Tensor::over: byte 2 of the storage is not aligned for f32, must be a multiple "
+      "of 4");
   EXPECT_EQ(Tensor::over(storage, 60, {1}, DType::f32).numel(), 1);
   EXPECT_EQ(Tensor::over(storage, 64, {0}, DType::f32).numel(), 0);
 }

@@ -214,7 +214,8 @@ TEST(TensorPrint, ShowsNestedRowsWithFourDigits) {
   EXPECT_EQ(to_string(Tensor::of({123.456, 0.5})), "[123.5,   0.5] f32[2]");
   EXPECT_EQ(to_string(Tensor::of({1e-7, 1.5})), "[1.000e-07, 1.500e+00] f32[2]");
   EXPECT_EQ(to_string(Tensor::of({1, 0}, {.dtype = DType::boolean})), "[true, false] bool[2]");
-  EXPECT_EQ(to_string(Tensor::of({HUGE_VAL, -HUGE_VAL, std::nan("")})), "[ inf, -inf,  nan] f32[3]");
+  EXPECT_EQ(to_string(Tensor::of({HUGE_VAL, -HUGE_VAL, std::nan("")})),
+            "[ inf, -inf,  nan] f32[3]");
   EXPECT_EQ(to_string(Tensor::of({123456789}, {.dtype = DType::i64})), "[123456789] i64[1]");
 }
 

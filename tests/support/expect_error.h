@@ -8,13 +8,13 @@
 #include "weft/base/error.h"
 
 /// Expects `expression` to throw Error(kind_name) whose text contains `part`.
-#define EXPECT_WEFT_ERROR(expression, kind_name, part)                                        \
-  do {                                                                                        \
-    try {                                                                                     \
-      static_cast<void>(expression);                                                          \
-      ADD_FAILURE() << "no error was thrown, expected: " << (part);                           \
-    } catch (const ::weft::Error& error) {                                                    \
+#define EXPECT_WEFT_ERROR(expression, kind_name, part)                                         \
+  do {                                                                                         \
+    try {                                                                                      \
+      static_cast<void>(expression);                                                           \
+      ADD_FAILURE() << "no error was thrown, expected: " << (part);                            \
+    } catch (const ::weft::Error& error) {                                                     \
       EXPECT_EQ(::weft::name_of(error.kind()), ::weft::name_of(::weft::ErrorKind::kind_name)); \
-      EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();     \
-    }                                                                                         \
+      EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();      \
+    }                                                                                          \
   } while (false)

@@ -40,8 +40,8 @@ inline std::size_t checked_bytes(std::int64_t count, std::size_t element_size,
 }
 /// `bytes` rounded up to a multiple of `alignment`, a power of two.
 inline std::size_t checked_align(std::size_t bytes, std::size_t alignment, std::string_view what) {
-  const std::int64_t padded = checked_add(static_cast<std::int64_t>(bytes),
-                                          static_cast<std::int64_t>(alignment - 1), what);
+  const std::int64_t padded =
+      checked_add(static_cast<std::int64_t>(bytes), static_cast<std::int64_t>(alignment - 1), what);
   return static_cast<std::size_t>(padded) & ~(alignment - 1);
 }
 /// True when [offset, offset + length) lies within [0, total).

@@ -9,8 +9,8 @@
 
 namespace weft {
 
-/// Philox4x32-10, Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3". A pure function
-/// of counter and key, the same bits on host and device.
+/// Philox4x32-10, Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3". A pure
+/// function of counter and key, the same bits on host and device.
 struct PhiloxWords {
   std::uint32_t w[4];
 };
@@ -21,10 +21,9 @@ WEFT_HD constexpr PhiloxWords philox(PhiloxWords counter, std::uint64_t key) {
   for (int round = 0; round < 10; ++round) {
     const std::uint64_t p0 = std::uint64_t{0xD2511F53u} * counter.w[0];
     const std::uint64_t p1 = std::uint64_t{0xCD9E8D57u} * counter.w[2];
-    counter = {{static_cast<std::uint32_t>(p1 >> 32) ^ counter.w[1] ^ k0,
-                static_cast<std::uint32_t>(p1),
-                static_cast<std::uint32_t>(p0 >> 32) ^ counter.w[3] ^ k1,
-                static_cast<std::uint32_t>(p0)}};
+    counter = {
+        {static_cast<std::uint32_t>(p1 >> 32) ^ counter.w[1] ^ k0, static_cast<std::uint32_t>(p1),
+         static_cast<std::uint32_t>(p0 >> 32) ^ counter.w[3] ^ k1, static_cast<std::uint32_t>(p0)}};
     k0 += 0x9E3779B9u;
     k1 += 0xBB67AE85u;
   }
@@ -32,7 +31,8 @@ WEFT_HD constexpr PhiloxWords philox(PhiloxWords counter, std::uint64_t key) {
 }
 
 /// Where a random op draws from: key = seed, counter = (stream 32 bits, draw 48, element/4 48).
-/// draw = `*base + ordinal`; `base` lives on the op's device, `ordinal` is an attribute of the call.
+/// draw = `*base + ordinal`; `base` lives on the op's device, `ordinal` is an attribute of the
+/// call.
 struct RandomAddress {
   std::uint64_t seed = 0;
   std::uint32_t stream = 0;

@@ -22,7 +22,8 @@ class WEFT_API Dims {
   constexpr Dims(std::initializer_list<std::int64_t> values)
       : Dims(std::span<const std::int64_t>(values.begin(), values.size())) {}
   constexpr explicit Dims(std::span<const std::int64_t> values) {
-    if (values.size() > kMaxRank) [[unlikely]] throw_too_many(values.size());
+    if (values.size() > kMaxRank) [[unlikely]]
+      throw_too_many(values.size());
     for (std::size_t i = 0; i < values.size(); ++i) values_[i] = values[i];
     rank_ = static_cast<std::int32_t>(values.size());
   }
@@ -38,7 +39,8 @@ class WEFT_API Dims {
   constexpr bool empty() const { return rank_ == 0; }
   constexpr std::int64_t back() const { return (*this)[rank_ - 1]; }
   constexpr void push_back(std::int64_t value) {
-    if (rank_ == kMaxRank) [[unlikely]] throw_too_many(kMaxRank + 1);
+    if (rank_ == kMaxRank) [[unlikely]]
+      throw_too_many(kMaxRank + 1);
     values_[static_cast<unsigned>(rank_++)] = value;
   }
 
@@ -79,8 +81,10 @@ class WEFT_API Shape : public Dims {
  private:
   // A lone extent, the hot case, needs no multiplication.
   constexpr void count() {
-    if (rank_ == 1 && values_[0] >= 0) numel_ = values_[0];
-    else if (rank_ != 0) numel_ = checked_count(*this);
+    if (rank_ == 1 && values_[0] >= 0)
+      numel_ = values_[0];
+    else if (rank_ != 0)
+      numel_ = checked_count(*this);
   }
   static std::int64_t checked_count(const Dims& extents);
 
