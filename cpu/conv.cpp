@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The convolution that is always there: windows as rows of a matrix, a block at a time, times the weight.
+// The convolution that is always there: windows as rows of a matrix, a block at a time, times the
+// weight.
 #include "cpu/conv_shape.h"
 #include "cpu/gemm_engines.h"
 #include "cpu/register.h"
@@ -8,14 +9,16 @@
 namespace weft::cpu {
 namespace {
 
-/// Output positions of one image that are handled together: their windows take about 256 KiB of f32.
+/// Output positions of one image that are handled together: their windows take about 256 KiB of
+/// f32.
 std::int64_t block_of(const ConvShape& s) {
   const std::int64_t fitting = 65536 / std::max<std::int64_t>(s.depth(), 1);
   return std::clamp(fitting, std::int64_t{16}, std::max<std::int64_t>(s.positions(), 16));
 }
 
-/// Calls `visit(position - first, place in the window, pixel)` for all places of the windows of positions
-/// [first, first + count); `pixel` is the offset of the input pixel, or -1 in the padding.
+/// Calls `visit(position - first, place in the window, pixel)` for all places of the windows of
+/// positions [first, first + count); `pixel` is the offset of the input pixel, or -1 in the
+/// padding.
 template <class Visit>
 void visit_windows(const ConvShape& s, std::int64_t first, std::int64_t count, Visit&& visit) {
   for (std::int64_t p = 0; p < count; ++p) {
@@ -34,7 +37,8 @@ void visit_windows(const ConvShape& s, std::int64_t first, std::int64_t count, V
 
 /// Windows of group `group` as rows [count, depth].
 template <class T>
-void gather_windows(const ConvShape& s, const T* image, std::int64_t group, std::int64_t first, std::int64_t count, T* windows) {
+void gather_windows(const ConvShape& s, const T* image, std::int64_t group, std::int64_t first,
+                    std::int64_t count, T* windows) {
   const std::int64_t channels = s.group_inputs(), depth = s.depth();
   visit_windows(s, first, count, [&](std::int64_t p, std::int64_t place, std::int64_t pixel) {
     T* to = windows + p * depth + place * channels;
@@ -48,7 +52,8 @@ void gather_windows(const ConvShape& s, const T* image, std::int64_t group, std:
 
 /// The reverse: adds rows [count, depth] to the pixels they came from.
 template <class A>
-void scatter_windows(const ConvShape& s, const A* windows, std::int64_t group, std::int64_t first, std::int64_t count, A* image) {
+void scatter_windows(const ConvShape& s, const A* windows, std::int64_t group, std::int64_t first,
+                     std::int64_t count, A* image) {
   const std::int64_t channels = s.group_inputs(), depth = s.depth();
   visit_windows(s, first, count, [&](std::int64_t p, std::int64_t place, std::int64_t pixel) {
     if (pixel < 0) return;
@@ -63,7 +68,9 @@ struct Blocks {
   std::int64_t size, per_image, count, pieces;
 
   Blocks(const ConvShape& s, std::int64_t most_pieces)
-      : size(block_of(s)), per_image((s.positions() + size - 1) / size), count(per_image * s.n),
+      : size(block_of(s)),
+        per_image((s.positions() + size - 1) / size),
+        count(per_image * s.n),
         pieces(s.pieces(std::min(count, most_pieces))) {}
 
   /// Calls `visit(image, first position, positions)` for the blocks of piece `i`.
@@ -85,7 +92,8 @@ struct ForwardScratch {
   T* windows;
   AccOf<T>* sums;
   ForwardScratch(const ConvShape& s, std::int64_t block, Workspace& workspace)
-      : windows(workspace.take<T>(block * s.depth())), sums(workspace.take<AccOf<T>>(block * s.group_outputs())) {}
+      : windows(workspace.take<T>(block * s.depth())),
+        sums(workspace.take<AccOf<T>>(block * s.group_outputs())) {}
 };
 
 /// Of one piece of the gradient of x. Halves sum a whole image in f32 before they round.
@@ -133,11 +141,13 @@ void conv2d(const KernelArgs& args) {
       for (std::int64_t group = 0; group < s.groups; ++group) {
         gather_windows(s, x + image * s.image(), group, first, count, scratch.windows);
         portable_gemm(Gemm<T, AccOf<T>>{count, outputs, depth, false, true, scratch.windows, depth,
-                                        weight + group * outputs * depth, depth, scratch.sums, outputs, false});
+                                        weight + group * outputs * depth, depth, scratch.sums,
+                                        outputs, false});
         for (std::int64_t p = 0; p < count; ++p) {
           T* to = y + (image * s.positions() + first + p) * s.o + group * outputs;
           for (std::int64_t o = 0; o < outputs; ++o) {
-            const AccOf<T> shift = bias ? static_cast<AccOf<T>>(bias[group * outputs + o]) : AccOf<T>{0};
+            const AccOf<T> shift =
+                bias ? static_cast<AccOf<T>>(bias[group * outputs + o]) : AccOf<T>{0};
             to[o] = static_cast<T>(scratch.sums[p * outputs + o] + shift);
           }
         }
@@ -149,16 +159,20 @@ void conv2d(const KernelArgs& args) {
 template <class T>
 std::size_t conv2d_workspace(const KernelArgs& args) {
   const ConvShape s = forward_shape(args, dtype_of<T>);
-  return static_cast<std::size_t>(Blocks(s, kForwardPieces).pieces) * piece_bytes<ForwardScratch<T>>(s);
+  return static_cast<std::size_t>(Blocks(s, kForwardPieces).pieces) *
+         piece_bytes<ForwardScratch<T>>(s);
 }
 
-std::int64_t data_pieces(const ConvShape& s) { return s.pieces(std::min<std::int64_t>(s.n, kForwardPieces)); }
+std::int64_t data_pieces(const ConvShape& s) {
+  return s.pieces(std::min<std::int64_t>(s.n, kForwardPieces));
+}
 
 /// An image is one piece's own: its windows overlap.
 template <class T>
 void conv2d_dx(const ConvShape& s, const T* g, const T* weight, T* dx, std::byte* workspace) {
   using Acc = AccOf<T>;
-  const std::int64_t pieces = data_pieces(s), block = block_of(s), outputs = s.group_outputs(), depth = s.depth();
+  const std::int64_t pieces = data_pieces(s), block = block_of(s), outputs = s.group_outputs(),
+                     depth = s.depth();
   parallel_chunks(pieces, [&](std::int64_t i) {
     const auto scratch = piece_of<DataScratch<T>>(s, workspace, i);
     for (std::int64_t image = s.n * i / pieces; image < s.n * (i + 1) / pieces; ++image) {
@@ -169,8 +183,9 @@ void conv2d_dx(const ConvShape& s, const T* g, const T* weight, T* dx, std::byte
         const std::int64_t count = std::min(block, s.positions() - first);
         for (std::int64_t group = 0; group < s.groups; ++group) {
           portable_gemm(Gemm<T, Acc>{count, depth, outputs, false, false,
-                                     g + (image * s.positions() + first) * s.o + group * outputs, s.o,
-                                     weight + group * outputs * depth, depth, scratch.windows, depth, false});
+                                     g + (image * s.positions() + first) * s.o + group * outputs,
+                                     s.o, weight + group * outputs * depth, depth, scratch.windows,
+                                     depth, false});
           scatter_windows(s, scratch.windows, group, first, count, sums);
         }
       }
@@ -180,11 +195,13 @@ void conv2d_dx(const ConvShape& s, const T* g, const T* weight, T* dx, std::byte
 }
 
 template <class T, class C>
-void conv2d_dweight(const ConvShape& s, const T* g, const T* x, C* dweight, bool accumulate, std::byte* workspace) {
+void conv2d_dweight(const ConvShape& s, const T* g, const T* x, C* dweight, bool accumulate,
+                    std::byte* workspace) {
   using Acc = AccOf<T>;
   const Blocks blocks(s, kWeightPieces);
   const std::int64_t outputs = s.group_outputs(), depth = s.depth();
-  auto* sums = reinterpret_cast<Acc*>(workspace + static_cast<std::size_t>(blocks.pieces) * piece_bytes<WeightScratch<T>>(s));
+  auto* sums = reinterpret_cast<Acc*>(workspace + static_cast<std::size_t>(blocks.pieces) *
+                                                      piece_bytes<WeightScratch<T>>(s));
   parallel_chunks(blocks.pieces, [&](std::int64_t i) {
     const auto scratch = piece_of<WeightScratch<T>>(s, workspace, i);
     Acc* own = sums + i * s.weights();
@@ -193,8 +210,9 @@ void conv2d_dweight(const ConvShape& s, const T* g, const T* x, C* dweight, bool
       for (std::int64_t group = 0; group < s.groups; ++group) {
         gather_windows(s, x + image * s.image(), group, first, count, scratch.windows);
         portable_gemm(Gemm<T, Acc>{outputs, depth, count, true, false,
-                                   g + (image * s.positions() + first) * s.o + group * outputs, s.o, scratch.windows, depth,
-                                   own + group * outputs * depth, depth, true});
+                                   g + (image * s.positions() + first) * s.o + group * outputs, s.o,
+                                   scratch.windows, depth, own + group * outputs * depth, depth,
+                                   true});
       }
     });
   });
@@ -205,7 +223,8 @@ template <class T>
 void conv2d_grad(const KernelArgs& args) {
   const ConvShape s = grad_shape(args, dtype_of<T>);
   const T* g = args.in(0).as<T>();
-  if (args.out(0).present()) conv2d_dx(s, g, args.in(2).as<T>(), args.out(0).as<T>(), args.workspace);
+  if (args.out(0).present())
+    conv2d_dx(s, g, args.in(2).as<T>(), args.out(0).as<T>(), args.workspace);
   if (args.out(1).present()) {
     with_output<T>(args.out(1), [&](auto* out) {
       conv2d_dweight(s, g, args.in(1).as<T>(), out, args.accumulates(1), args.workspace);
@@ -223,7 +242,8 @@ template <class T>
 std::size_t conv2d_grad_workspace(const KernelArgs& args) {
   const ConvShape s = grad_shape(args, dtype_of<T>);
   std::size_t bytes = 0;
-  if (args.out(0).present()) bytes = static_cast<std::size_t>(data_pieces(s)) * piece_bytes<DataScratch<T>>(s);
+  if (args.out(0).present())
+    bytes = static_cast<std::size_t>(data_pieces(s)) * piece_bytes<DataScratch<T>>(s);
   if (args.out(1).present()) {
     const auto pieces = static_cast<std::size_t>(Blocks(s, kWeightPieces).pieces);
     const std::size_t sums = pieces * static_cast<std::size_t>(s.weights()) * sizeof(AccOf<T>);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// conv2d through oneDNN, in pieces of some images each. The weight is brought into oneDNN's layout once
-// per call: 0.2 us for 16×1×3×3, 140 us for 256×256×3×3, below 1 % of a training batch's pass.
+// conv2d through oneDNN, in pieces of some images each. The weight is brought into oneDNN's layout
+// once per call: 0.2 us for 16×1×3×3, 140 us for 256×256×3×3, below 1 % of a training batch's pass.
 #include "cpu/conv_shape.h"
 #include "cpu/gemm_engines.h"
 #include "cpu/onednn.h"
@@ -34,15 +34,21 @@ struct Pieces {
   }
 
   const Conv& of(std::int64_t i) const { return i + 1 == count ? *last : *full; }
-  std::size_t scratch_bytes() const { return std::max(full->scratch_bytes(), last->scratch_bytes()); }
+  std::size_t scratch_bytes() const {
+    return std::max(full->scratch_bytes(), last->scratch_bytes());
+  }
   std::size_t packed_bytes() const { return std::max(full->packed_bytes(), last->packed_bytes()); }
-  bool reference() const { return full->implementation().starts_with("ref") || last->implementation().starts_with("ref"); }
+  bool reference() const {
+    return full->implementation().starts_with("ref") || last->implementation().starts_with("ref");
+  }
 };
 
 constexpr std::int64_t kImagePieces = 16;
 constexpr std::int64_t kWeightPieces = 8;
 
-std::int64_t bytes(std::size_t size) { return static_cast<std::int64_t>((size + 63) & ~std::size_t{63}); }
+std::int64_t bytes(std::size_t size) {
+  return static_cast<std::int64_t>((size + 63) & ~std::size_t{63});
+}
 
 /// A weight in the layouts of both primitives.
 struct PackedWeight {
@@ -50,13 +56,17 @@ struct PackedWeight {
   std::byte* last;
   PackedWeight(const Pieces& pieces, Workspace& workspace)
       : full(workspace.take<std::byte>(bytes(pieces.full->packed_bytes()))),
-        last(pieces.last == pieces.full ? full : workspace.take<std::byte>(bytes(pieces.last->packed_bytes()))) {}
+        last(pieces.last == pieces.full
+                 ? full
+                 : workspace.take<std::byte>(bytes(pieces.last->packed_bytes()))) {}
 
   void pack(const Pieces& pieces, const void* weight) const {
     pieces.full->pack(weight, full);
     if (last != full) pieces.last->pack(weight, last);
   }
-  const void* of(const Pieces& pieces, std::int64_t i) const { return i + 1 == pieces.count ? last : full; }
+  const void* of(const Pieces& pieces, std::int64_t i) const {
+    return i + 1 == pieces.count ? last : full;
+  }
 };
 
 template <class X>
@@ -74,16 +84,18 @@ void conv2d(const KernelArgs& args) {
   const X* weight = operand<X>(args.in(1).as<T>(), args.in(1).numel, workspace);
   const X* bias = s.bias ? operand<X>(args.in(2).as<T>(), s.o, workspace) : nullptr;
   X* y = nullptr;
-  if constexpr (std::is_same_v<X, T>) y = args.out().as<T>();
-  else y = workspace.take<X>(args.out().numel);
+  if constexpr (std::is_same_v<X, T>)
+    y = args.out().as<T>();
+  else
+    y = workspace.take<X>(args.out().numel);
   const PackedWeight packed(pieces, workspace);
   packed.pack(pieces, weight);
   const std::int64_t scratch_bytes = bytes(pieces.scratch_bytes());
   std::byte* scratch = workspace.take<std::byte>(scratch_bytes * pieces.count);
   parallel_chunks(pieces.count, [&](std::int64_t i) {
     const std::int64_t first = i * pieces.images;
-    pieces.of(i).forward(x + first * s.image(), packed.of(pieces, i), bias, y + first * s.positions() * s.o,
-                         scratch + i * scratch_bytes);
+    pieces.of(i).forward(x + first * s.image(), packed.of(pieces, i), bias,
+                         y + first * s.positions() * s.o, scratch + i * scratch_bytes);
   });
   if constexpr (!std::is_same_v<X, T>) write_sums(y, args.out().as<T>(), args.out().numel, false);
 }
@@ -107,32 +119,36 @@ template <class X, class T>
 void conv2d_dx(const ConvShape& s, const X* g, const X* weight, T* out, Workspace workspace) {
   const Pieces pieces(ConvPass::backward_data, s, kImagePieces);
   X* dx = nullptr;
-  if constexpr (std::is_same_v<X, T>) dx = out;
-  else dx = workspace.take<X>(s.n * s.image());
+  if constexpr (std::is_same_v<X, T>)
+    dx = out;
+  else
+    dx = workspace.take<X>(s.n * s.image());
   const PackedWeight packed(pieces, workspace);
   packed.pack(pieces, weight);
   const std::int64_t scratch_bytes = bytes(pieces.scratch_bytes());
   std::byte* scratch = workspace.take<std::byte>(scratch_bytes * pieces.count);
   parallel_chunks(pieces.count, [&](std::int64_t i) {
     const std::int64_t first = i * pieces.images;
-    pieces.of(i).backward_data(g + first * s.positions() * s.o, packed.of(pieces, i), dx + first * s.image(),
-                               scratch + i * scratch_bytes);
+    pieces.of(i).backward_data(g + first * s.positions() * s.o, packed.of(pieces, i),
+                               dx + first * s.image(), scratch + i * scratch_bytes);
   });
   if constexpr (!std::is_same_v<X, T>) write_sums(dx, out, s.n * s.image(), false);
 }
 
 /// Each piece sums its images into a weight gradient of its own; these are added in order.
 template <class X, class C>
-void conv2d_dweight(const ConvShape& s, const X* g, const X* x, C* out, bool accumulate, Workspace workspace) {
+void conv2d_dweight(const ConvShape& s, const X* g, const X* x, C* out, bool accumulate,
+                    Workspace workspace) {
   const Pieces pieces(ConvPass::backward_weights, s, kWeightPieces);
-  const std::int64_t packed_bytes = bytes(pieces.packed_bytes()), scratch_bytes = bytes(pieces.scratch_bytes());
+  const std::int64_t packed_bytes = bytes(pieces.packed_bytes()),
+                     scratch_bytes = bytes(pieces.scratch_bytes());
   auto* parts = workspace.take<float>(s.weights() * pieces.count);
   std::byte* own = workspace.take<std::byte>((packed_bytes + scratch_bytes) * pieces.count);
   parallel_chunks(pieces.count, [&](std::int64_t i) {
     const std::int64_t first = i * pieces.images;
     std::byte* packed = own + i * (packed_bytes + scratch_bytes);
-    pieces.of(i).backward_weights(x + first * s.image(), g + first * s.positions() * s.o, packed, parts + i * s.weights(),
-                                  packed + packed_bytes);
+    pieces.of(i).backward_weights(x + first * s.image(), g + first * s.positions() * s.o, packed,
+                                  parts + i * s.weights(), packed + packed_bytes);
   });
   sum_parts(parts, s.weights(), pieces.count, out, s.weights(), accumulate);
 }
@@ -150,10 +166,13 @@ void conv2d_grad(const KernelArgs& args) {
   if (args.out(1).present()) {
     Workspace rest = workspace;
     const X* x = operand<X>(args.in(1).as<T>(), args.in(1).numel, rest);
-    with_output<T>(args.out(1), [&](auto* out) { conv2d_dweight(s, g, x, out, args.accumulates(1), rest); });
+    with_output<T>(args.out(1),
+                   [&](auto* out) { conv2d_dweight(s, g, x, out, args.accumulates(1), rest); });
   }
   if (args.out(2).present()) {
-    with_output<T>(args.out(2), [&](auto* out) { column_sums(g, s.n * s.positions(), s.o, out, args.accumulates(2)); });
+    with_output<T>(args.out(2), [&](auto* out) {
+      column_sums(g, s.n * s.positions(), s.o, out, args.accumulates(2));
+    });
   }
 }
 
@@ -178,7 +197,8 @@ std::size_t conv2d_grad_workspace(const KernelArgs& args) {
     if (converts) rest.take<X>(args.in(1).numel);
     const Pieces pieces(ConvPass::backward_weights, s, kWeightPieces);
     rest.take<float>(s.weights() * pieces.count);
-    rest.take<std::byte>((bytes(pieces.packed_bytes()) + bytes(pieces.scratch_bytes())) * pieces.count);
+    rest.take<std::byte>((bytes(pieces.packed_bytes()) + bytes(pieces.scratch_bytes())) *
+                         pieces.count);
     most = std::max(most, rest.used());
   }
   return most;
@@ -207,7 +227,10 @@ bool conv2d_grad_applies(const KernelArgs& args) {
 template <class X, class T>
 void add_rows(const char* variant) {
   add_kernel("conv2d", DeviceKind::cpu, {dtype_of<T>},
-             {.variant = variant, .run = conv2d<X, T>, .workspace = conv2d_workspace<X, T>, .applies = conv2d_applies<X, T>});
+             {.variant = variant,
+              .run = conv2d<X, T>,
+              .workspace = conv2d_workspace<X, T>,
+              .applies = conv2d_applies<X, T>});
   add_kernel("conv2d_grad", DeviceKind::cpu, {dtype_of<T>},
              {.variant = variant,
               .run = conv2d_grad<X, T>,

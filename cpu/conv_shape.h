@@ -30,11 +30,14 @@ struct ConvShape {
   std::int64_t image() const { return h * w * c; }
   std::int64_t positions() const { return oh * ow; }
   std::int64_t weights() const { return o * depth(); }
-  double flops() const { return 2.0 * static_cast<double>(n * positions() * o) * static_cast<double>(depth()); }
+  double flops() const {
+    return 2.0 * static_cast<double>(n * positions() * o) * static_cast<double>(depth());
+  }
   bool empty() const { return n * h * w * c == 0 || n * positions() * o == 0; }
   /// Pieces of about 8 MFLOP (30 us of one core): by shape alone.
   std::int64_t pieces(std::int64_t most) const {
-    return static_cast<std::int64_t>(std::clamp(flops() / 8e6, 1.0, static_cast<double>(std::max<std::int64_t>(most, 1))));
+    return static_cast<std::int64_t>(
+        std::clamp(flops() / 8e6, 1.0, static_cast<double>(std::max<std::int64_t>(most, 1))));
   }
 };
 
@@ -60,7 +63,8 @@ inline ConvShape forward_shape(const KernelArgs& args, DType dtype) {
   return s;
 }
 
-/// Of a `conv2d_grad` call; without x and weight (only dbias wanted) the channels are unknown and 0.
+/// Of a `conv2d_grad` call; without x and weight (only dbias wanted) the channels are unknown and
+/// 0.
 inline ConvShape grad_shape(const KernelArgs& args, DType dtype) {
   const auto& a = args.attrs<Conv2dGradAttrs>();
   ConvShape s = conv_steps(a);
@@ -68,8 +72,10 @@ inline ConvShape grad_shape(const KernelArgs& args, DType dtype) {
   s.dtype = dtype;
   s.n = g[0], s.oh = g[1], s.ow = g[2], s.o = g[3];
   s.h = a.input_h, s.w = a.input_w, s.kh = a.kernel_h, s.kw = a.kernel_w;
-  if (args.in(1).present()) s.c = args.in(1).shape->back();
-  else if (args.in(2).present()) s.c = args.in(2).shape->back() * a.groups;
+  if (args.in(1).present())
+    s.c = args.in(1).shape->back();
+  else if (args.in(2).present())
+    s.c = args.in(2).shape->back() * a.groups;
   return s;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Compiled with contraction: multiply-add is one rounding where the CPU has it. Every element of c is
-// computed by the same sequence in full and in partial tiles, so bits do not depend on its position.
+// Compiled with contraction: multiply-add is one rounding where the CPU has it. Every element of c
+// is computed by the same sequence in full and in partial tiles, so bits do not depend on its
+// position.
 #include "cpu/gemm.h"
 
 #include <cstring>
@@ -10,7 +11,8 @@
 namespace weft::cpu {
 namespace {
 
-constexpr int kTileRows = 6;  // 6 × 64 bytes of accumulators: 12 of 16 AVX2 registers, 6 of 32 AVX-512
+constexpr int kTileRows =
+    6;  // 6 × 64 bytes of accumulators: 12 of 16 AVX2 registers, 6 of 32 AVX-512
 constexpr int kBlockRows = 96;
 constexpr int kBlockColumns = 128;
 constexpr int kBlockDepth = 128;
@@ -39,7 +41,8 @@ struct TileOperands {
 };
 
 template <class Acc>
-[[gnu::always_inline]] inline void tile(const TileOperands<Acc>& in, Acc* c, std::int64_t ldc, bool add) {
+[[gnu::always_inline]] inline void tile(const TileOperands<Acc>& in, Acc* c, std::int64_t ldc,
+                                        bool add) {
   using Vector = typename Lanes<Acc>::Vector;
   Vector sum[kTileRows] = {};
   for (std::int64_t p = 0; p < in.depth; ++p) {
@@ -70,12 +73,12 @@ template <class Acc>
   }
 }
 
-WEFT_CLONES void packed_tiles(const float* a, const float* b, std::int64_t depth, std::int64_t tiles, float* c,
-                              std::int64_t ldc) {
+WEFT_CLONES void packed_tiles(const float* a, const float* b, std::int64_t depth,
+                              std::int64_t tiles, float* c, std::int64_t ldc) {
   column_of_tiles(a, b, depth, tiles, c, ldc);
 }
-WEFT_CLONES void packed_tiles(const double* a, const double* b, std::int64_t depth, std::int64_t tiles, double* c,
-                              std::int64_t ldc) {
+WEFT_CLONES void packed_tiles(const double* a, const double* b, std::int64_t depth,
+                              std::int64_t tiles, double* c, std::int64_t ldc) {
   column_of_tiles(a, b, depth, tiles, c, ldc);
 }
 WEFT_CLONES void strided_tile(const TileOperands<float>& in, float* c, std::int64_t ldc) {
@@ -84,8 +87,8 @@ WEFT_CLONES void strided_tile(const TileOperands<float>& in, float* c, std::int6
 
 /// Rows [0, rows) × depth of op(a) into tiles of 6 rows; missing rows are zero.
 template <class Acc, class T>
-void pack_rows(const T* a, std::int64_t row_step, std::int64_t depth_step, std::int64_t rows, std::int64_t depth,
-               Acc* packed) {
+void pack_rows(const T* a, std::int64_t row_step, std::int64_t depth_step, std::int64_t rows,
+               std::int64_t depth, Acc* packed) {
   for (std::int64_t i = 0; i < rows; i += kTileRows) {
     for (int r = 0; r < kTileRows; ++r) {
       Acc* to = packed + i * depth + r;
@@ -94,7 +97,8 @@ void pack_rows(const T* a, std::int64_t row_step, std::int64_t depth_step, std::
         continue;
       }
       const T* from = a + (i + r) * row_step;
-      for (std::int64_t p = 0; p < depth; ++p) to[p * kTileRows] = static_cast<Acc>(from[p * depth_step]);
+      for (std::int64_t p = 0; p < depth; ++p)
+        to[p * kTileRows] = static_cast<Acc>(from[p * depth_step]);
     }
   }
 }
@@ -110,12 +114,14 @@ void pack_columns(const T* b, std::int64_t depth_step, std::int64_t column_step,
     if (present < width) std::fill(panel, panel + depth * width, Acc{0});
     if (column_step == 1) {
       for (std::int64_t p = 0; p < depth; ++p) {
-        for (std::int64_t c = 0; c < present; ++c) panel[p * width + c] = static_cast<Acc>(b[p * depth_step + j + c]);
+        for (std::int64_t c = 0; c < present; ++c)
+          panel[p * width + c] = static_cast<Acc>(b[p * depth_step + j + c]);
       }
     } else {
       for (std::int64_t c = 0; c < present; ++c) {
         const T* from = b + (j + c) * column_step;
-        for (std::int64_t p = 0; p < depth; ++p) panel[p * width + c] = static_cast<Acc>(from[p * depth_step]);
+        for (std::int64_t p = 0; p < depth; ++p)
+          panel[p * width + c] = static_cast<Acc>(from[p * depth_step]);
       }
     }
   }
@@ -149,7 +155,8 @@ struct Block {
       C* to = g.c + (i + r) * g.ldc + j;
       const Acc* from = c + r * kBlockColumns;
       if (g.accumulate) {
-        for (std::int64_t q = 0; q < columns; ++q) to[q] = static_cast<C>(static_cast<Acc>(to[q]) + from[q]);
+        for (std::int64_t q = 0; q < columns; ++q)
+          to[q] = static_cast<C>(static_cast<Acc>(to[q]) + from[q]);
       } else {
         for (std::int64_t q = 0; q < columns; ++q) to[q] = static_cast<C>(from[q]);
       }
@@ -183,7 +190,8 @@ void small_gemm(const Gemm<float, float>& g) {
     const std::int64_t columns = std::min(width, g.n - j);
     TileOperands<float> in{{}, g.transpose_a ? g.lda : 1, g.b + j, g.ldb, g.k};
     if (g.transpose_b || columns < width) {
-      const std::int64_t depth_step = g.transpose_b ? 1 : g.ldb, column_step = g.transpose_b ? g.ldb : 1;
+      const std::int64_t depth_step = g.transpose_b ? 1 : g.ldb,
+                         column_step = g.transpose_b ? g.ldb : 1;
       pack_columns(g.b + j * column_step, depth_step, column_step, g.k, columns, panel);
       in.b = panel;
       in.b_step = width;
@@ -191,7 +199,8 @@ void small_gemm(const Gemm<float, float>& g) {
     for (std::int64_t i = 0; i < g.m; i += kTileRows) {
       const std::int64_t rows = std::min<std::int64_t>(kTileRows, g.m - i);
       // Rows past the end repeat the last one; they are not stored.
-      for (int r = 0; r < kTileRows; ++r) in.a[r] = g.a + (i + std::min<std::int64_t>(r, rows - 1)) * row_step;
+      for (int r = 0; r < kTileRows; ++r)
+        in.a[r] = g.a + (i + std::min<std::int64_t>(r, rows - 1)) * row_step;
       float* c = g.c + i * g.ldc + j;
       if (rows == kTileRows && columns == width && !g.accumulate) {
         strided_tile(in, c, g.ldc);

@@ -14,8 +14,8 @@ namespace weft::cpu {
 template <class T>
 using AccOf = std::conditional_t<std::is_same_v<T, double>, double, float>;
 
-/// c[m,n] (+)= op(a) op(b), row-major; `lda`, `ldb`, `ldc` are the row lengths of the stored matrices.
-/// With `transpose_a` a is stored [k,m], with `transpose_b` b is stored [n,k].
+/// c[m,n] (+)= op(a) op(b), row-major; `lda`, `ldb`, `ldc` are the row lengths of the stored
+/// matrices. With `transpose_a` a is stored [k,m], with `transpose_b` b is stored [n,k].
 template <class T, class C>
 struct Gemm {
   std::int64_t m = 0;
@@ -40,11 +40,12 @@ struct GemmSlices {
   std::int64_t count = 1;
 };
 
-/// Pieces of about 8 MFLOP (30 us of one core), at least 128 rows or columns each, at most 32 of them:
-/// smaller ones pack their operands too often.
+/// Pieces of about 8 MFLOP (30 us of one core), at least 128 rows or columns each, at most 32 of
+/// them: smaller ones pack their operands too often.
 inline GemmSlices gemm_slices(std::int64_t m, std::int64_t n, std::int64_t k) {
   const auto ceil_div = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };
-  const double flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+  const double flops =
+      2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
   const auto wanted = static_cast<std::int64_t>(std::clamp(flops / 8e6, 1.0, 32.0));
   const auto down = std::clamp(m / 128, std::int64_t{1}, wanted);
   const auto across = std::clamp(n / 128, std::int64_t{1}, wanted / down);
@@ -58,8 +59,8 @@ inline GemmSlices gemm_slices(std::int64_t m, std::int64_t n, std::int64_t k) {
 
 /// Piece `i` of `g`; its first row and column in the whole are returned through `row` and `column`.
 template <class T, class C>
-Gemm<T, C> gemm_slice(const Gemm<T, C>& g, const GemmSlices& slices, std::int64_t i, std::int64_t& row,
-                      std::int64_t& column) {
+Gemm<T, C> gemm_slice(const Gemm<T, C>& g, const GemmSlices& slices, std::int64_t i,
+                      std::int64_t& row, std::int64_t& column) {
   row = i / slices.across * slices.rows;
   column = i % slices.across * slices.columns;
   Gemm<T, C> piece = g;
@@ -71,8 +72,8 @@ Gemm<T, C> gemm_slice(const Gemm<T, C>& g, const GemmSlices& slices, std::int64_
   return piece;
 }
 
-/// The blocked kernel that is always there: packs both operands, accumulates in f64 for f64 and in f32
-/// otherwise, k in order within blocks of 128.
+/// The blocked kernel that is always there: packs both operands, accumulates in f64 for f64 and in
+/// f32 otherwise, k in order within blocks of 128.
 void portable_gemm(const Gemm<double, double>& g);
 void portable_gemm(const Gemm<float, float>& g);
 void portable_gemm(const Gemm<bf16, bf16>& g);

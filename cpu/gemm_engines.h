@@ -10,8 +10,8 @@
 #include "cpu/workspace.h"
 #include "weft/op/kernel.h"
 
-/// The ways to multiply matrices. An engine says in which type it computes for operands of T and runs
-/// one piece; `product` cuts a product into pieces and runs them on the pool.
+/// The ways to multiply matrices. An engine says in which type it computes for operands of T and
+/// runs one piece; `product` cuts a product into pieces and runs them on the pool.
 namespace weft::cpu {
 
 struct PortableEngine {
@@ -85,7 +85,8 @@ void write_sums(const X* sums, C* out, std::int64_t count, bool accumulate) {
 
 /// out[i] (+)= parts[0][i] + parts[1][i] + ..., the parts lying `stride` apart.
 template <class A, class C>
-void sum_parts(const A* parts, std::int64_t stride, std::int64_t count, C* out, std::int64_t size, bool accumulate) {
+void sum_parts(const A* parts, std::int64_t stride, std::int64_t count, C* out, std::int64_t size,
+               bool accumulate) {
   parallel_for(size, kConvertGrain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       A sum = parts[i];
@@ -95,7 +96,8 @@ void sum_parts(const A* parts, std::int64_t stride, std::int64_t count, C* out, 
   });
 }
 
-/// Calls `run` with `out` as a pointer to its type: the compute dtype, or f32 for the sink of a half.
+/// Calls `run` with `out` as a pointer to its type: the compute dtype, or f32 for the sink of a
+/// half.
 template <class T, class Run>
 void with_output(const TensorArg& out, Run&& run) {
   if (out.dtype == dtype_of<T>) {
@@ -111,8 +113,10 @@ template <class Engine, class X, class C, class Move, class After>
 void products(const Gemm<X, C>& g, std::int64_t batch, Move&& move, After&& after) {
   if (g.m == 0 || g.n == 0 || batch == 0) return;
   const GemmSlices slices = gemm_slices(g.m, g.n, g.k);
-  const double flops = 2.0 * static_cast<double>(g.m) * static_cast<double>(g.n) * static_cast<double>(g.k);
-  const auto together = slices.count > 1 ? 1 : static_cast<std::int64_t>(std::max(1.0, 8e6 / std::max(flops, 1.0)));
+  const double flops =
+      2.0 * static_cast<double>(g.m) * static_cast<double>(g.n) * static_cast<double>(g.k);
+  const auto together =
+      slices.count > 1 ? 1 : static_cast<std::int64_t>(std::max(1.0, 8e6 / std::max(flops, 1.0)));
   parallel_for(batch * slices.count, together, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       Gemm<X, C> whole = g;
@@ -122,7 +126,8 @@ void products(const Gemm<X, C>& g, std::int64_t batch, Move&& move, After&& afte
       if (piece.k > 0) {
         Engine::run(piece);
       } else if (!piece.accumulate) {
-        for (std::int64_t r = 0; r < piece.m; ++r) std::fill_n(piece.c + r * piece.ldc, piece.n, static_cast<C>(0.0f));
+        for (std::int64_t r = 0; r < piece.m; ++r)
+          std::fill_n(piece.c + r * piece.ldc, piece.n, static_cast<C>(0.0f));
       }
       after(i / slices.count, row, column, piece.m, piece.n);
     }
@@ -133,9 +138,8 @@ template <class Engine, class X, class C, class After>
 void product(const Gemm<X, C>& g, After&& after) {
   products<Engine>(
       g, 1, [](Gemm<X, C>&, std::int64_t) {},
-      [&](std::int64_t, std::int64_t row, std::int64_t column, std::int64_t rows, std::int64_t columns) {
-        after(row, column, rows, columns);
-      });
+      [&](std::int64_t, std::int64_t row, std::int64_t column, std::int64_t rows,
+          std::int64_t columns) { after(row, column, rows, columns); });
 }
 template <class Engine, class X, class C>
 void product(const Gemm<X, C>& g) {
@@ -156,30 +160,33 @@ void prepare_product(const Gemm<X, C>& g) {
   }
 }
 
-/// out[i] (+)= sum over rows of `columns` columns of a [rows, columns] matrix. Rows are summed in blocks of
-/// 256 in the accumulator type, blocks in double.
+/// out[i] (+)= sum over rows of `columns` columns of a [rows, columns] matrix. Rows are summed in
+/// blocks of 256 in the accumulator type, blocks in double.
 template <class X, class C>
 void column_sums(const X* data, std::int64_t rows, std::int64_t columns, C* out, bool accumulate) {
   constexpr std::int64_t kStrip = 64, kRows = 256;
-  const std::int64_t strips_together = std::max<std::int64_t>(1, (1 << 17) / (kStrip * std::max<std::int64_t>(rows, 1)));
-  parallel_for((columns + kStrip - 1) / kStrip, strips_together, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t strip = begin; strip < end; ++strip) {
-      const std::int64_t first = strip * kStrip, width = std::min(kStrip, columns - first);
-      double total[kStrip] = {};
-      for (std::int64_t top = 0; top < rows; top += kRows) {
-        AccOf<X> part[kStrip] = {};
-        for (std::int64_t r = top; r < std::min(rows, top + kRows); ++r) {
-          const X* row = data + r * columns + first;
-          for (std::int64_t i = 0; i < width; ++i) part[i] += static_cast<AccOf<X>>(row[i]);
+  const std::int64_t strips_together =
+      std::max<std::int64_t>(1, (1 << 17) / (kStrip * std::max<std::int64_t>(rows, 1)));
+  parallel_for(
+      (columns + kStrip - 1) / kStrip, strips_together, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t strip = begin; strip < end; ++strip) {
+          const std::int64_t first = strip * kStrip, width = std::min(kStrip, columns - first);
+          double total[kStrip] = {};
+          for (std::int64_t top = 0; top < rows; top += kRows) {
+            AccOf<X> part[kStrip] = {};
+            for (std::int64_t r = top; r < std::min(rows, top + kRows); ++r) {
+              const X* row = data + r * columns + first;
+              for (std::int64_t i = 0; i < width; ++i) part[i] += static_cast<AccOf<X>>(row[i]);
+            }
+            for (std::int64_t i = 0; i < width; ++i) total[i] += static_cast<double>(part[i]);
+          }
+          for (std::int64_t i = 0; i < width; ++i) {
+            const auto sum = static_cast<AccOf<C>>(total[i]);
+            out[first + i] =
+                static_cast<C>(accumulate ? static_cast<AccOf<C>>(out[first + i]) + sum : sum);
+          }
         }
-        for (std::int64_t i = 0; i < width; ++i) total[i] += static_cast<double>(part[i]);
-      }
-      for (std::int64_t i = 0; i < width; ++i) {
-        const auto sum = static_cast<AccOf<C>>(total[i]);
-        out[first + i] = static_cast<C>(accumulate ? static_cast<AccOf<C>>(out[first + i]) + sum : sum);
-      }
-    }
-  });
+      });
 }
 
 }  // namespace weft::cpu

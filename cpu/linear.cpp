@@ -46,8 +46,8 @@ struct Identity {
   }
 };
 
-/// One row of results: y = activation(sums + bias), and the sum before it where it is kept. `sums` may be
-/// y or before itself.
+/// One row of results: y = activation(sums + bias), and the sum before it where it is kept. `sums`
+/// may be y or before itself.
 template <class Act, class T, class A>
 WEFT_CLONES void finish_row(const A* sums, const T* bias, T* before, T* y, std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) {
@@ -61,7 +61,8 @@ WEFT_CLONES void finish_row(const A* sums, const T* bias, T* before, T* y, std::
 template <class Act, class T, class X>
 WEFT_CLONES void activation_gradient(const T* g, const T* kept, X* dz, std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) {
-    dz[i] = static_cast<X>(static_cast<AccOf<T>>(g[i]) * Act::slope(static_cast<AccOf<T>>(kept[i])));
+    dz[i] =
+        static_cast<X>(static_cast<AccOf<T>>(g[i]) * Act::slope(static_cast<AccOf<T>>(kept[i])));
   }
 }
 
@@ -101,15 +102,15 @@ void linear(const KernelArgs& args) {
     sums = before ? before : y;
   }
   const bool finished = std::is_same_v<Act, Identity> && !bias && !kSumsApart<Engine, T>;
-  product<Engine>(forward_gemm(s, x, weight, sums),
-                  [&](std::int64_t row, std::int64_t column, std::int64_t rows, std::int64_t columns) {
-                    if (finished) return;
-                    for (std::int64_t r = row; r < row + rows; ++r) {
-                      const std::int64_t at = r * s.out + column;
-                      finish_row<Act>(sums + at, bias ? bias + column : nullptr, before ? before + at : nullptr, y + at,
-                                      columns);
-                    }
-                  });
+  product<Engine>(forward_gemm(s, x, weight, sums), [&](std::int64_t row, std::int64_t column,
+                                                        std::int64_t rows, std::int64_t columns) {
+    if (finished) return;
+    for (std::int64_t r = row; r < row + rows; ++r) {
+      const std::int64_t at = r * s.out + column;
+      finish_row<Act>(sums + at, bias ? bias + column : nullptr, before ? before + at : nullptr,
+                      y + at, columns);
+    }
+  });
 }
 
 template <class Engine, class T>
@@ -133,7 +134,8 @@ std::size_t linear_workspace(const KernelArgs& args) {
 }
 
 void* prepare_linear(const KernelArgs& args) {
-  prepare_product<OneDnnEngine>(forward_gemm<bf16, float>(forward_shape(args), nullptr, nullptr, nullptr));
+  prepare_product<OneDnnEngine>(
+      forward_gemm<bf16, float>(forward_shape(args), nullptr, nullptr, nullptr));
   return nullptr;
 }
 
@@ -164,17 +166,22 @@ const X* gradient_before(const KernelArgs& args, Workspace& workspace) {
   parallel_for(g.numel, kConvertGrain / 4, [&](std::int64_t begin, std::int64_t end) {
     const T* from = g.as<T>() + begin;
     switch (activation) {
-      case Activation::relu: return activation_gradient<Relu>(from, kept + begin, dz + begin, end - begin);
-      case Activation::gelu: return activation_gradient<Gelu>(from, kept + begin, dz + begin, end - begin);
-      default: return activation_gradient<GeluTanh>(from, kept + begin, dz + begin, end - begin);
+      case Activation::relu:
+        return activation_gradient<Relu>(from, kept + begin, dz + begin, end - begin);
+      case Activation::gelu:
+        return activation_gradient<Gelu>(from, kept + begin, dz + begin, end - begin);
+      default:
+        return activation_gradient<GeluTanh>(from, kept + begin, dz + begin, end - begin);
     }
   });
   return dz;
 }
 
-/// Runs g into a result of type C, through f32 sums where the engine computes in f32 but C is a half.
+/// Runs g into a result of type C, through f32 sums where the engine computes in f32 but C is a
+/// half.
 template <class Engine, class X, class C, class Make>
-void gradient_product(Make&& make, C* out, std::int64_t count, bool accumulate, Workspace& workspace) {
+void gradient_product(Make&& make, C* out, std::int64_t count, bool accumulate,
+                      Workspace& workspace) {
   if constexpr (std::is_same_v<X, float> && is_half(dtype_of<C>)) {
     float* sums = workspace.take<float>(count);
     product<Engine>(make(sums, false));
@@ -192,18 +199,20 @@ void linear_grad(const KernelArgs& args) {
   const X* g = gradient_before<X, T>(args, workspace);
   if (args.out(0).present()) {
     const X* weight = operand<X>(args.in(2).as<T>(), args.in(2).numel, workspace);
-    gradient_product<Engine, X>([&](auto* to, bool) { return dx_gemm(s, g, weight, to); }, args.out(0).as<T>(),
-                                args.out(0).numel, false, workspace);
+    gradient_product<Engine, X>([&](auto* to, bool) { return dx_gemm(s, g, weight, to); },
+                                args.out(0).as<T>(), args.out(0).numel, false, workspace);
   }
   if (args.out(1).present()) {
     const X* x = operand<X>(args.in(1).as<T>(), args.in(1).numel, workspace);
     with_output<T>(args.out(1), [&](auto* out) {
-      gradient_product<Engine, X>([&](auto* to, bool accumulate) { return dweight_gemm(s, g, x, to, accumulate); }, out,
-                                  args.out(1).numel, args.accumulates(1), workspace);
+      gradient_product<Engine, X>(
+          [&](auto* to, bool accumulate) { return dweight_gemm(s, g, x, to, accumulate); }, out,
+          args.out(1).numel, args.accumulates(1), workspace);
     });
   }
   if (args.out(2).present()) {
-    with_output<T>(args.out(2), [&](auto* out) { column_sums(g, s.rows, s.out, out, args.accumulates(2)); });
+    with_output<T>(args.out(2),
+                   [&](auto* out) { column_sums(g, s.rows, s.out, out, args.accumulates(2)); });
   }
 }
 
@@ -212,7 +221,8 @@ std::size_t linear_grad_workspace(const KernelArgs& args) {
   using X = typename Engine::template Compute<T>;
   constexpr bool converts = !std::is_same_v<X, T>;
   Workspace counted;
-  if (converts || args.attrs<LinearGradAttrs>().activation != Activation::none) counted.take<X>(args.in(0).numel);
+  if (converts || args.attrs<LinearGradAttrs>().activation != Activation::none)
+    counted.take<X>(args.in(0).numel);
   for (std::size_t i : {0u, 1u}) {
     if (!converts || !args.out(i).present()) continue;
     counted.take<X>(args.in(2 - i).numel);
@@ -224,7 +234,8 @@ std::size_t linear_grad_workspace(const KernelArgs& args) {
 void* prepare_linear_grad(const KernelArgs& args) {
   const LinearShape s = grad_shape(args);
   const bf16* none = nullptr;
-  if (args.out(0).present()) prepare_product<OneDnnEngine>(dx_gemm<bf16, bf16>(s, none, none, nullptr));
+  if (args.out(0).present())
+    prepare_product<OneDnnEngine>(dx_gemm<bf16, bf16>(s, none, none, nullptr));
   if (args.out(1).present()) {
     with_output<bf16>(args.out(1), [&](auto* out) {
       prepare_product<OneDnnEngine>(dweight_gemm(s, none, none, out, args.accumulates(1)));
@@ -263,11 +274,13 @@ void add_rows(KernelRow row, AppliesFn grad_applies, PrepareFn grad_prepare) {
 }  // namespace
 
 void register_linear() {
-  add_rows<SmallEngine, float>({.variant = "small", .applies = small_linear_applies}, small_linear_grad_applies, nullptr);
+  add_rows<SmallEngine, float>({.variant = "small", .applies = small_linear_applies},
+                               small_linear_grad_applies, nullptr);
   if constexpr (onednn::kBuilt) {
     add_rows<OneDnnEngine, float>({.variant = "onednn"}, nullptr, nullptr);
-    add_rows<OneDnnEngine, bf16>({.variant = "onednn", .prepare = prepare_linear, .applies = bf16_applies}, bf16_applies,
-                                 prepare_linear_grad);
+    add_rows<OneDnnEngine, bf16>(
+        {.variant = "onednn", .prepare = prepare_linear, .applies = bf16_applies}, bf16_applies,
+        prepare_linear_grad);
     add_rows<OneDnnF32Engine, bf16>({.variant = "onednn_f32"}, nullptr, nullptr);
     add_rows<OneDnnF32Engine, f16>({.variant = "onednn_f32"}, nullptr, nullptr);
   }

@@ -8,14 +8,14 @@
 namespace weft::cpu {
 namespace {
 
-/// A matmul as a batch of equal products; a `b` without leading dimensions is shared, and then all rows
-/// of a make one product.
+/// A matmul as a batch of equal products; a `b` without leading dimensions is shared, and then all
+/// rows of a make one product.
 struct MatmulShape {
   std::int64_t batch = 1, m = 0, n = 0, k = 0;
   bool transpose_a = false, transpose_b = false;
   int lead = 0;
-  Dims extents;              ///< of the batch
-  Dims a_steps, b_steps;     ///< matrices to move per step of a batch dimension; 0 where broadcast
+  Dims extents;           ///< of the batch
+  Dims a_steps, b_steps;  ///< matrices to move per step of a batch dimension; 0 where broadcast
 
   explicit MatmulShape(const KernelArgs& args) {
     const auto& attrs = args.attrs<MatmulAttrs>();
@@ -63,12 +63,23 @@ struct MatmulShape {
 
 template <class X, class C>
 Gemm<X, C> gemm_of(const MatmulShape& s, const X* a, const X* b, C* c, bool accumulate) {
-  return {s.m, s.n, s.k, s.transpose_a, s.transpose_b, a, s.transpose_a ? s.m : s.k, b, s.transpose_b ? s.k : s.n,
-          c, s.n, accumulate};
+  return {s.m,
+          s.n,
+          s.k,
+          s.transpose_a,
+          s.transpose_b,
+          a,
+          s.transpose_a ? s.m : s.k,
+          b,
+          s.transpose_b ? s.k : s.n,
+          c,
+          s.n,
+          accumulate};
 }
 
 template <class Engine, class X, class C, class After>
-void run_matmul(const MatmulShape& s, const X* a, const X* b, C* c, bool accumulate, After&& after) {
+void run_matmul(const MatmulShape& s, const X* a, const X* b, C* c, bool accumulate,
+                After&& after) {
   products<Engine>(
       gemm_of(s, a, b, c, accumulate), s.batch,
       [&](Gemm<X, C>& g, std::int64_t i) {
@@ -91,15 +102,17 @@ void matmul_into(const KernelArgs& args, Workspace workspace, C* c) {
     run_matmul<Engine>(s, a, b, c, accumulate, [](auto...) {});
   } else {
     X* sums = workspace.take<X>(args.out().numel);
-    run_matmul<Engine>(s, a, b, sums, false,
-                       [&](std::int64_t i, std::int64_t row, std::int64_t column, std::int64_t rows, std::int64_t columns) {
-                         for (std::int64_t r = row; r < row + rows; ++r) {
-                           const std::int64_t at = (i * s.m + r) * s.n + column;
-                           for (std::int64_t q = at; q < at + columns; ++q) {
-                             c[q] = static_cast<C>(accumulate ? static_cast<X>(c[q]) + sums[q] : sums[q]);
-                           }
-                         }
-                       });
+    run_matmul<Engine>(
+        s, a, b, sums, false,
+        [&](std::int64_t i, std::int64_t row, std::int64_t column, std::int64_t rows,
+            std::int64_t columns) {
+          for (std::int64_t r = row; r < row + rows; ++r) {
+            const std::int64_t at = (i * s.m + r) * s.n + column;
+            for (std::int64_t q = at; q < at + columns; ++q) {
+              c[q] = static_cast<C>(accumulate ? static_cast<X>(c[q]) + sums[q] : sums[q]);
+            }
+          }
+        });
   }
 }
 
@@ -115,7 +128,8 @@ std::size_t matmul_workspace(const KernelArgs& args) {
     return 0;
   } else {
     Workspace counted;
-    for (const TensorArg* arg : {&args.in(0), &args.in(1), &args.out()}) counted.take<float>(arg->numel);
+    for (const TensorArg* arg : {&args.in(0), &args.in(1), &args.out()})
+      counted.take<float>(arg->numel);
     return counted.used();
   }
 }
@@ -124,7 +138,9 @@ template <class T>
 void* prepare_matmul(const KernelArgs& args) {
   const MatmulShape s(args);
   const T* none = nullptr;
-  with_output<T>(args.out(), [&](auto* c) { prepare_product<OneDnnEngine>(gemm_of(s, none, none, c, args.accumulates())); });
+  with_output<T>(args.out(), [&](auto* c) {
+    prepare_product<OneDnnEngine>(gemm_of(s, none, none, c, args.accumulates()));
+  });
   return nullptr;
 }
 
@@ -139,20 +155,34 @@ bool bf16_applies(const KernelArgs&) { return onednn::has_bf16(); }
 
 void register_matmul() {
   const auto cpu = DeviceKind::cpu;
-  add_kernel("matmul", cpu, {DType::f32}, {.variant = "small", .run = matmul<SmallEngine, float>, .applies = small_matmul_applies});
+  add_kernel(
+      "matmul", cpu, {DType::f32},
+      {.variant = "small", .run = matmul<SmallEngine, float>, .applies = small_matmul_applies});
   if constexpr (onednn::kBuilt) {
-    add_kernel("matmul", cpu, {DType::f32}, {.variant = "onednn", .run = matmul<OneDnnEngine, float>});
+    add_kernel("matmul", cpu, {DType::f32},
+               {.variant = "onednn", .run = matmul<OneDnnEngine, float>});
     add_kernel("matmul", cpu, {DType::bf16},
-               {.variant = "onednn", .run = matmul<OneDnnEngine, bf16>, .prepare = prepare_matmul<bf16>, .applies = bf16_applies});
+               {.variant = "onednn",
+                .run = matmul<OneDnnEngine, bf16>,
+                .prepare = prepare_matmul<bf16>,
+                .applies = bf16_applies});
     add_kernel("matmul", cpu, {DType::bf16},
-               {.variant = "onednn_f32", .run = matmul<OneDnnF32Engine, bf16>, .workspace = matmul_workspace<OneDnnF32Engine, bf16>});
+               {.variant = "onednn_f32",
+                .run = matmul<OneDnnF32Engine, bf16>,
+                .workspace = matmul_workspace<OneDnnF32Engine, bf16>});
     add_kernel("matmul", cpu, {DType::f16},
-               {.variant = "onednn_f32", .run = matmul<OneDnnF32Engine, f16>, .workspace = matmul_workspace<OneDnnF32Engine, f16>});
+               {.variant = "onednn_f32",
+                .run = matmul<OneDnnF32Engine, f16>,
+                .workspace = matmul_workspace<OneDnnF32Engine, f16>});
   }
-  add_kernel("matmul", cpu, {DType::f64}, {.variant = "portable", .run = matmul<PortableEngine, double>});
-  add_kernel("matmul", cpu, {DType::f32}, {.variant = "portable", .run = matmul<PortableEngine, float>});
-  add_kernel("matmul", cpu, {DType::bf16}, {.variant = "portable", .run = matmul<PortableEngine, bf16>});
-  add_kernel("matmul", cpu, {DType::f16}, {.variant = "portable", .run = matmul<PortableEngine, f16>});
+  add_kernel("matmul", cpu, {DType::f64},
+             {.variant = "portable", .run = matmul<PortableEngine, double>});
+  add_kernel("matmul", cpu, {DType::f32},
+             {.variant = "portable", .run = matmul<PortableEngine, float>});
+  add_kernel("matmul", cpu, {DType::bf16},
+             {.variant = "portable", .run = matmul<PortableEngine, bf16>});
+  add_kernel("matmul", cpu, {DType::f16},
+             {.variant = "portable", .run = matmul<PortableEngine, f16>});
 }
 
 }  // namespace weft::cpu

@@ -9,10 +9,11 @@
 namespace weft::cpu {
 namespace {
 
-/// Takes the pixel at `place` into the running maximum of each channel. A value wins over a smaller one,
-/// a NaN over a number; later equals and NaNs do not.
+/// Takes the pixel at `place` into the running maximum of each channel. A value wins over a smaller
+/// one, a NaN over a number; later equals and NaNs do not.
 template <class T>
-WEFT_CLONES void take_pixel(const T* x, std::int32_t place, std::int64_t channels, T* best, std::int32_t* index) {
+WEFT_CLONES void take_pixel(const T* x, std::int32_t place, std::int64_t channels, T* best,
+                            std::int32_t* index) {
   using A = AccOf<T>;
   for (std::int64_t c = 0; c < channels; ++c) {
     const A value = static_cast<A>(x[c]), old = static_cast<A>(best[c]);
@@ -25,14 +26,17 @@ WEFT_CLONES void take_pixel(const T* x, std::int32_t place, std::int64_t channel
 /// The part of a window that lies within the image.
 struct Window {
   std::int64_t begin, end;
-  Window(std::int64_t i, std::int64_t stride, std::int64_t padding, std::int64_t kernel, std::int64_t extent)
-      : begin(std::max<std::int64_t>(i * stride - padding, 0)), end(std::min(i * stride - padding + kernel, extent)) {}
+  Window(std::int64_t i, std::int64_t stride, std::int64_t padding, std::int64_t kernel,
+         std::int64_t extent)
+      : begin(std::max<std::int64_t>(i * stride - padding, 0)),
+        end(std::min(i * stride - padding + kernel, extent)) {}
 };
 
-/// One row of outputs. `index` is where the places go, all of one row or of one pixel when they are not kept.
+/// One row of outputs. `index` is where the places go, all of one row or of one pixel when they are
+/// not kept.
 template <class T>
-void pool_row(const MaxPool2dAttrs& a, const Shape& x, const T* image, std::int64_t row, std::int64_t columns, T* y,
-              std::int32_t* index, bool keeps_index) {
+void pool_row(const MaxPool2dAttrs& a, const Shape& x, const T* image, std::int64_t row,
+              std::int64_t columns, T* y, std::int32_t* index, bool keeps_index) {
   const std::int64_t width = x[2], channels = x[3];
   const Window down(row, a.stride_h, a.padding_h, a.kernel_h, x[1]);
   for (std::int64_t column = 0; column < columns; ++column) {
@@ -45,7 +49,9 @@ void pool_row(const MaxPool2dAttrs& a, const Shape& x, const T* image, std::int6
     for (std::int64_t h = down.begin; h < down.end; ++h) {
       for (std::int64_t w = across.begin; w < across.end; ++w) {
         const std::int64_t place = h * width + w;
-        if (place != first) take_pixel(image + place * channels, static_cast<std::int32_t>(place), channels, best, places);
+        if (place != first)
+          take_pixel(image + place * channels, static_cast<std::int32_t>(place), channels, best,
+                     places);
       }
     }
   }
@@ -60,8 +66,10 @@ void max_pool2d(const KernelArgs& args) {
   if (args.out().numel == 0) return;
   const std::int64_t row = y[2] * y[3], rows = y[0] * y[1];
   const bool keeps_index = args.out(1).present();
-  auto* index = keeps_index ? args.out(1).as<std::int32_t>() : reinterpret_cast<std::int32_t*>(args.workspace);
-  const std::int64_t together = std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(row * a.kernel_h * a.kernel_w, 1));
+  auto* index = keeps_index ? args.out(1).as<std::int32_t>()
+                            : reinterpret_cast<std::int32_t*>(args.workspace);
+  const std::int64_t together =
+      std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(row * a.kernel_h * a.kernel_w, 1));
   parallel_for(rows, together, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t r = begin; r < end; ++r) {
       const T* image = args.in(0).as<T>() + r / y[1] * x[1] * x[2] * x[3];
@@ -83,8 +91,10 @@ template <class T>
 void max_pool2d_grad(const KernelArgs& args) {
   using A = AccOf<T>;
   const Shape &g = *args.in(0).shape, &dx = *args.out().shape;
-  const std::int64_t channels = g[3], outputs = g[1] * g[2] * channels, image = dx[1] * dx[2] * channels;
-  const std::int64_t together = std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(image, 1));
+  const std::int64_t channels = g[3], outputs = g[1] * g[2] * channels,
+                     image = dx[1] * dx[2] * channels;
+  const std::int64_t together =
+      std::max<std::int64_t>(1, kGrain / std::max<std::int64_t>(image, 1));
   parallel_for(g[0], together, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t n = begin; n < end; ++n) {
       const T* from = args.in(0).as<T>() + n * outputs;
@@ -93,7 +103,8 @@ void max_pool2d_grad(const KernelArgs& args) {
       A* sums = reinterpret_cast<A*>(args.workspace) + n * image;
       if constexpr (std::is_same_v<A, T>) sums = to;
       std::fill_n(sums, image, A{0});
-      for (std::int64_t i = 0; i < outputs; ++i) sums[places[i] * channels + i % channels] += static_cast<A>(from[i]);
+      for (std::int64_t i = 0; i < outputs; ++i)
+        sums[places[i] * channels + i % channels] += static_cast<A>(from[i]);
       if constexpr (!std::is_same_v<A, T>) {
         for (std::int64_t i = 0; i < image; ++i) to[i] = static_cast<T>(sums[i]);
       }
@@ -101,14 +112,18 @@ void max_pool2d_grad(const KernelArgs& args) {
   });
 }
 
-std::size_t half_sums(const KernelArgs& args) { return static_cast<std::size_t>(args.out().numel) * sizeof(float); }
+std::size_t half_sums(const KernelArgs& args) {
+  return static_cast<std::size_t>(args.out().numel) * sizeof(float);
+}
 
 template <class T>
 void add_rows() {
   add_kernel("max_pool2d", DeviceKind::cpu, {dtype_of<T>},
              {.variant = "portable", .run = max_pool2d<T>, .workspace = max_pool2d_workspace});
   add_kernel("max_pool2d_grad", DeviceKind::cpu, {dtype_of<T>},
-             {.variant = "portable", .run = max_pool2d_grad<T>, .workspace = is_half(dtype_of<T>) ? half_sums : nullptr});
+             {.variant = "portable",
+              .run = max_pool2d_grad<T>,
+              .workspace = is_half(dtype_of<T>) ? half_sums : nullptr});
 }
 
 }  // namespace

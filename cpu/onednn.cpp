@@ -22,8 +22,8 @@ namespace {
 
 using dnnl::memory;
 
-/// oneDNN starts one OpenMP worker per core for each new calling thread unless told not to. The OpenMP
-/// runtime is the one oneDNN brought; a oneDNN without one (TBB) has nothing to set.
+/// oneDNN starts one OpenMP worker per core for each new calling thread unless told not to. The
+/// OpenMP runtime is the one oneDNN brought; a oneDNN without one (TBB) has nothing to set.
 class OneThread {
  public:
   OneThread() : saved_(runtime().get ? runtime().get() : 1) {
@@ -78,7 +78,8 @@ void execute(const dnnl::primitive& primitive, std::initializer_list<Operand> op
     args[count] = {operand.argument, memories[count].get()};
     ++count;
   }
-  dnnl::error::wrap_c_api(dnnl_primitive_execute(primitive.get(), thread_stream().get(), static_cast<int>(count), args.data()),
+  dnnl::error::wrap_c_api(dnnl_primitive_execute(primitive.get(), thread_stream().get(),
+                                                 static_cast<int>(count), args.data()),
                           "execute");
 }
 
@@ -104,8 +105,7 @@ class PlanCache {
 
 [[noreturn]] void fail(const char* op, const std::string& shapes, const dnnl::error& error) {
   throw Error(error.status == dnnl_out_of_memory ? ErrorKind::memory : ErrorKind::internal,
-              cat(op, ": oneDNN could not run ", shapes, ": ", error.what()),
-              "please report this");
+              cat(op, ": oneDNN could not run ", shapes, ": ", error.what()), "please report this");
 }
 
 template <class T, class C>
@@ -114,11 +114,12 @@ std::string text_of(const Gemm<T, C>& g) {
 }
 
 std::string text_of(const ConvShape& s) {
-  return cat(s.dtype, "[", s.n, ",", s.h, ",", s.w, ",", s.c, "] with weight [", s.o, ",", s.kh, ",", s.kw, ",",
-             s.c / s.groups, "]");
+  return cat(s.dtype, "[", s.n, ",", s.h, ",", s.w, ",", s.c, "] with weight [", s.o, ",", s.kh,
+             ",", s.kw, ",", s.c / s.groups, "]");
 }
 
-/// Runs `call` on this thread alone; what oneDNN throws becomes an Error with the op and its shapes.
+/// Runs `call` on this thread alone; what oneDNN throws becomes an Error with the op and its
+/// shapes.
 template <class Call, class Text>
 decltype(auto) guarded(const char* op, const Text& what, Call&& call) {
   const OneThread one;
@@ -143,16 +144,24 @@ using MatmulKey = std::array<std::int64_t, 8>;
 
 template <class C>
 MatmulKey key_of(const Gemm<bf16, C>& g) {
-  return {g.m, g.n, g.k, g.lda, g.ldb, g.ldc,
-          (g.transpose_a ? 1 : 0) | (g.transpose_b ? 2 : 0) | (g.accumulate ? 4 : 0), std::is_same_v<C, float>};
+  return {g.m,
+          g.n,
+          g.k,
+          g.lda,
+          g.ldb,
+          g.ldc,
+          (g.transpose_a ? 1 : 0) | (g.transpose_b ? 2 : 0) | (g.accumulate ? 4 : 0),
+          std::is_same_v<C, float>};
 }
 
 template <class C>
 std::unique_ptr<MatmulPlan> make_matmul(const Gemm<bf16, C>& g) {
   constexpr auto bf = memory::data_type::bf16;
   constexpr auto out = std::is_same_v<C, float> ? memory::data_type::f32 : bf;
-  const memory::desc a({g.m, g.k}, bf, g.transpose_a ? memory::dims{1, g.lda} : memory::dims{g.lda, 1});
-  const memory::desc b({g.k, g.n}, bf, g.transpose_b ? memory::dims{1, g.ldb} : memory::dims{g.ldb, 1});
+  const memory::desc a({g.m, g.k}, bf,
+                       g.transpose_a ? memory::dims{1, g.lda} : memory::dims{g.lda, 1});
+  const memory::desc b({g.k, g.n}, bf,
+                       g.transpose_b ? memory::dims{1, g.ldb} : memory::dims{g.ldb, 1});
   const memory::desc c({g.m, g.n}, out, memory::dims{g.ldc, 1});
   dnnl::primitive_attr attr;
   if (g.accumulate) {
@@ -183,8 +192,9 @@ template <class C>
 void gemm_bf16(const Gemm<bf16, C>& g) {
   guarded("matmul", g, [&] {
     const MatmulPlan& plan = matmul_plan(g);
-    execute(plan.primitive,
-            {{DNNL_ARG_SRC, plan.a, g.a}, {DNNL_ARG_WEIGHTS, plan.b, g.b}, {DNNL_ARG_DST, plan.c, g.c}});
+    execute(plan.primitive, {{DNNL_ARG_SRC, plan.a, g.a},
+                             {DNNL_ARG_WEIGHTS, plan.b, g.b},
+                             {DNNL_ARG_DST, plan.c, g.c}});
   });
 }
 
@@ -202,8 +212,8 @@ bool has_bf16() {
 void gemm(const Gemm<float, float>& g) {
   guarded("matmul", g, [&] {
     dnnl::error::wrap_c_api(
-        dnnl_sgemm(g.transpose_a ? 'T' : 'N', g.transpose_b ? 'T' : 'N', g.m, g.n, g.k, 1.0f, g.a, g.lda, g.b, g.ldb,
-                   g.accumulate ? 1.0f : 0.0f, g.c, g.ldc),
+        dnnl_sgemm(g.transpose_a ? 'T' : 'N', g.transpose_b ? 'T' : 'N', g.m, g.n, g.k, 1.0f, g.a,
+                   g.lda, g.b, g.ldb, g.accumulate ? 1.0f : 0.0f, g.c, g.ldc),
         "dnnl_sgemm");
   });
 }
@@ -247,8 +257,10 @@ ConvDescs describe_conv(const ConvShape& s, memory::data_type plain_weight_dtype
   d.strides = {s.stride_h, s.stride_w};
   d.dilations = {s.dilation_h - 1, s.dilation_w - 1};
   d.padding = {s.padding_h, s.padding_w};
-  const auto after = [](std::int64_t out, std::int64_t stride, std::int64_t k, std::int64_t dilation, std::int64_t in,
-                        std::int64_t before) { return (out - 1) * stride + (k - 1) * dilation + 1 - in - before; };
+  const auto after = [](std::int64_t out, std::int64_t stride, std::int64_t k,
+                        std::int64_t dilation, std::int64_t in, std::int64_t before) {
+    return (out - 1) * stride + (k - 1) * dilation + 1 - in - before;
+  };
   d.padding_after = {after(s.oh, s.stride_h, s.kh, s.dilation_h, s.h, s.padding_h),
                      after(s.ow, s.stride_w, s.kw, s.dilation_w, s.w, s.padding_w)};
   return d;
@@ -259,33 +271,40 @@ constexpr auto kDirect = dnnl::algorithm::convolution_direct;
 dnnl::convolution_forward::primitive_desc forward_desc(const ConvDescs& d) {
   constexpr auto prop = dnnl::prop_kind::forward_training;
 #if DNNL_VERSION_MAJOR >= 3
-  return {cpu_engine(), prop, kDirect, d.x, d.weights, d.bias, d.y, d.strides, d.dilations, d.padding, d.padding_after,
-          user_scratchpad()};
+  return {cpu_engine(), prop,      kDirect,     d.x,       d.weights,       d.bias,
+          d.y,          d.strides, d.dilations, d.padding, d.padding_after, user_scratchpad()};
 #else
-  return {{prop, kDirect, d.x, d.weights, d.bias, d.y, d.strides, d.dilations, d.padding, d.padding_after},
-          user_scratchpad(), cpu_engine()};
+  return {{prop, kDirect, d.x, d.weights, d.bias, d.y, d.strides, d.dilations, d.padding,
+           d.padding_after},
+          user_scratchpad(),
+          cpu_engine()};
 #endif
 }
 
 dnnl::convolution_backward_data::primitive_desc data_desc(const ConvDescs& d) {
   const auto hint = forward_desc(d);
 #if DNNL_VERSION_MAJOR >= 3
-  return {cpu_engine(), kDirect, d.x, d.weights, d.y, d.strides, d.dilations, d.padding, d.padding_after, hint,
-          user_scratchpad()};
+  return {cpu_engine(), kDirect,         d.x,  d.weights,        d.y, d.strides, d.dilations,
+          d.padding,    d.padding_after, hint, user_scratchpad()};
 #else
   return {{kDirect, d.x, d.weights, d.y, d.strides, d.dilations, d.padding, d.padding_after},
-          user_scratchpad(), cpu_engine(), hint};
+          user_scratchpad(),
+          cpu_engine(),
+          hint};
 #endif
 }
 
-dnnl::convolution_backward_weights::primitive_desc weights_desc(const ConvDescs& d, const ConvDescs& hint_descs) {
+dnnl::convolution_backward_weights::primitive_desc weights_desc(const ConvDescs& d,
+                                                                const ConvDescs& hint_descs) {
   const auto hint = forward_desc(hint_descs);
 #if DNNL_VERSION_MAJOR >= 3
-  return {cpu_engine(), kDirect, d.x, d.weights, d.y, d.strides, d.dilations, d.padding, d.padding_after, hint,
-          user_scratchpad()};
+  return {cpu_engine(), kDirect,         d.x,  d.weights,        d.y, d.strides, d.dilations,
+          d.padding,    d.padding_after, hint, user_scratchpad()};
 #else
   return {{kDirect, d.x, d.weights, d.y, d.strides, d.dilations, d.padding, d.padding_after},
-          user_scratchpad(), cpu_engine(), hint};
+          user_scratchpad(),
+          cpu_engine(),
+          hint};
 #endif
 }
 
@@ -304,7 +323,8 @@ Conv::Conv(ConvPass pass, const ConvShape& shape) {
     impl->scratch = pd.scratchpad_desc();
     implementation_ = pd.impl_info_str();
   };
-  const ConvDescs d = describe_conv(shape, pass == ConvPass::backward_weights ? memory::data_type::f32 : dtype);
+  const ConvDescs d =
+      describe_conv(shape, pass == ConvPass::backward_weights ? memory::data_type::f32 : dtype);
   impl->x = d.x;
   impl->y = d.y;
   impl->bias = d.bias;
@@ -320,8 +340,9 @@ Conv::Conv(ConvPass pass, const ConvShape& shape) {
     take(pd, dnnl::convolution_backward_weights(pd), pd.diff_weights_desc());
   }
   const bool unpack = pass == ConvPass::backward_weights;
-  impl->reorder = dnnl::reorder(dnnl::reorder::primitive_desc(cpu_engine(), unpack ? impl->packed : impl->plain,
-                                                              cpu_engine(), unpack ? impl->plain : impl->packed));
+  impl->reorder = dnnl::reorder(
+      dnnl::reorder::primitive_desc(cpu_engine(), unpack ? impl->packed : impl->plain, cpu_engine(),
+                                    unpack ? impl->plain : impl->packed));
   packed_bytes_ = impl->packed.get_size();
   scratch_bytes_ = impl->scratch.get_size();
   impl_ = impl.release();
@@ -338,11 +359,13 @@ const Conv& Conv::find(ConvPass pass, const ConvShape& shape) {
 
 void Conv::pack(const void* weight, void* packed) const {
   guarded(impl_->op, impl_->shape, [&] {
-    execute(impl_->reorder, {{DNNL_ARG_FROM, impl_->plain, weight}, {DNNL_ARG_TO, impl_->packed, packed}});
+    execute(impl_->reorder,
+            {{DNNL_ARG_FROM, impl_->plain, weight}, {DNNL_ARG_TO, impl_->packed, packed}});
   });
 }
 
-void Conv::forward(const void* x, const void* packed, const void* bias, void* y, void* scratch) const {
+void Conv::forward(const void* x, const void* packed, const void* bias, void* y,
+                   void* scratch) const {
   guarded(impl_->op, impl_->shape, [&] {
     execute(impl_->conv, {{DNNL_ARG_SRC, impl_->x, x},
                           {DNNL_ARG_WEIGHTS, impl_->packed, packed},
@@ -361,13 +384,15 @@ void Conv::backward_data(const void* g, const void* packed, void* dx, void* scra
   });
 }
 
-void Conv::backward_weights(const void* x, const void* g, void* packed, float* dweight, void* scratch) const {
+void Conv::backward_weights(const void* x, const void* g, void* packed, float* dweight,
+                            void* scratch) const {
   guarded(impl_->op, impl_->shape, [&] {
     execute(impl_->conv, {{DNNL_ARG_SRC, impl_->x, x},
                           {DNNL_ARG_DIFF_DST, impl_->y, g},
                           {DNNL_ARG_DIFF_WEIGHTS, impl_->packed, packed},
                           {DNNL_ARG_SCRATCHPAD, impl_->scratch, scratch}});
-    execute(impl_->reorder, {{DNNL_ARG_FROM, impl_->packed, packed}, {DNNL_ARG_TO, impl_->plain, dweight}});
+    execute(impl_->reorder,
+            {{DNNL_ARG_FROM, impl_->packed, packed}, {DNNL_ARG_TO, impl_->plain, dweight}});
   });
 }
 

@@ -8,8 +8,9 @@
 #include "cpu/conv_shape.h"
 #include "cpu/gemm.h"
 
-/// oneDNN behind one door: every call runs on the calling thread alone (its OpenMP thread count is set
-/// to 1 and restored), primitives are made once per shape and kept, and failures become weft::Error.
+/// oneDNN behind one door: every call runs on the calling thread alone (its OpenMP thread count is
+/// set to 1 and restored), primitives are made once per shape and kept, and failures become
+/// weft::Error.
 namespace weft::cpu::onednn {
 
 inline constexpr bool kBuilt = WEFT_HAVE_ONEDNN != 0;
@@ -27,8 +28,9 @@ void prepare_gemm(const Gemm<bf16, float>& g);
 
 enum class ConvPass : std::uint8_t { forward, backward_data, backward_weights };
 
-/// One pass of a convolution of f32 or bf16 in the weight layout that oneDNN likes best. With plain weights it would
-/// fall to its reference code, below 1 GFLOP/s: hence `pack`. Immutable, shared by threads.
+/// One pass of a convolution of f32 or bf16 in the weight layout that oneDNN likes best. With plain
+/// weights it would fall to its reference code, below 1 GFLOP/s: hence `pack`. Immutable, shared by
+/// threads.
 class Conv {
  public:
   /// Made at the first call, kept for ever.
@@ -44,7 +46,8 @@ class Conv {
   void forward(const void* x, const void* packed, const void* bias, void* y, void* scratch) const;
   void backward_data(const void* g, const void* packed, void* dx, void* scratch) const;
   /// Leaves dweight [o,kh,kw,c/groups] in f32 whatever the dtype; `packed` is scratch of its own.
-  void backward_weights(const void* x, const void* g, void* packed, float* dweight, void* scratch) const;
+  void backward_weights(const void* x, const void* g, void* packed, float* dweight,
+                        void* scratch) const;
 
   ~Conv();
   Conv(const Conv&) = delete;

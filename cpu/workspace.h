@@ -6,8 +6,8 @@
 
 namespace weft::cpu {
 
-/// Hands out 64-byte aligned parts of a kernel's workspace; without memory it only counts, so that a
-/// row's `.workspace` can take the same steps as its kernel.
+/// Hands out 64-byte aligned parts of a kernel's workspace; without memory it only counts, so that
+/// a row's `.workspace` can take the same steps as its kernel.
 class Workspace {
  public:
   explicit Workspace(std::byte* base = nullptr) : base_(base) {}

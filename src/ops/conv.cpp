@@ -10,19 +10,22 @@
 namespace weft {
 namespace {
 
-void require_at_least(const Infer& infer, const char* name, std::int64_t h, std::int64_t w, std::int64_t least) {
+void require_at_least(const Infer& infer, const char* name, std::int64_t h, std::int64_t w,
+                      std::int64_t least) {
   if (h < least || w < least) {
     infer.fail(ErrorKind::value, cat(name, " is ", Dims{h, w}, " but must be at least ", least));
   }
 }
 
 /// How many windows fit; `span` is what one covers. Throws Error(shape) when not even one does.
-std::int64_t windows(const Infer& infer, std::int64_t extent, std::int64_t padding, std::int64_t span, std::int64_t stride,
-                     const char* dimension) {
-  const std::int64_t padded = checked_add(extent, checked_mul(padding, 2, "padding"), "padded image");
+std::int64_t windows(const Infer& infer, std::int64_t extent, std::int64_t padding,
+                     std::int64_t span, std::int64_t stride, const char* dimension) {
+  const std::int64_t padded =
+      checked_add(extent, checked_mul(padding, 2, "padding"), "padded image");
   if (span > padded) {
-    infer.fail(ErrorKind::shape, cat("the kernel spans ", span, " but ", infer.text(0), " with padding ", padding, " has ",
-                                     padded, " in ", dimension));
+    infer.fail(ErrorKind::shape,
+               cat("the kernel spans ", span, " but ", infer.text(0), " with padding ", padding,
+                   " has ", padded, " in ", dimension));
   }
   return (padded - span) / stride + 1;
 }
@@ -33,16 +36,18 @@ std::int64_t dilated(std::int64_t kernel, std::int64_t dilation) {
 
 void check_channels(const Infer& infer, std::int64_t groups) {
   const Shape &x = infer.shape(0), &weight = infer.shape(1);
-  if (groups < 1) infer.fail(ErrorKind::value, cat("groups is ", groups, " but must be at least 1"));
+  if (groups < 1)
+    infer.fail(ErrorKind::value, cat("groups is ", groups, " but must be at least 1"));
   if (x[3] % groups != 0 || weight[0] % groups != 0) {
-    infer.fail(ErrorKind::shape, cat("groups is ", groups, " but must divide the ", x[3], " channels of x and the ", weight[0],
-                                     " of weight"));
+    infer.fail(ErrorKind::shape, cat("groups is ", groups, " but must divide the ", x[3],
+                                     " channels of x and the ", weight[0], " of weight"));
   }
   if (weight[3] != x[3] / groups) {
-    infer.fail(ErrorKind::shape,
-               cat(infer.text(1), " (O,KH,KW,I) but x has ", x[3], " channels (", describe(infer.in(0)), ")",
-                   groups > 1 ? cat(" in ", groups, " groups") : std::string()),
-               cat("weight's last dimension must be ", x[3] / groups));
+    infer.fail(
+        ErrorKind::shape,
+        cat(infer.text(1), " (O,KH,KW,I) but x has ", x[3], " channels (", describe(infer.in(0)),
+            ")", groups > 1 ? cat(" in ", groups, " groups") : std::string()),
+        cat("weight's last dimension must be ", x[3] / groups));
   }
 }
 
@@ -57,8 +62,10 @@ void infer_conv2d(Infer& infer) {
   check_channels(infer, a.groups);
   const Shape &x = infer.shape(0), &weight = infer.shape(1);
   require_at_least(infer, "kernel", weight[1], weight[2], 1);
-  const std::int64_t oh = windows(infer, x[1], a.padding_h, dilated(weight[1], a.dilation_h), a.stride_h, "height");
-  const std::int64_t ow = windows(infer, x[2], a.padding_w, dilated(weight[2], a.dilation_w), a.stride_w, "width");
+  const std::int64_t oh =
+      windows(infer, x[1], a.padding_h, dilated(weight[1], a.dilation_h), a.stride_h, "height");
+  const std::int64_t ow =
+      windows(infer, x[2], a.padding_w, dilated(weight[2], a.dilation_w), a.stride_w, "width");
   DType dtype = DType::f32;
   if (infer.has(2)) {
     infer.require_floating(2);
@@ -76,14 +83,18 @@ double conv_flops(const TensorArg& y, const TensorArg& weight) {
   return 2.0 * static_cast<double>(y.numel) * static_cast<double>(w[1] * w[2] * w[3]);
 }
 
-Cost conv2d_cost(const CallInfo& call) { return {.flops = conv_flops(call.out(), call.in(1)), .bytes = call.traffic()}; }
+Cost conv2d_cost(const CallInfo& call) {
+  return {.flops = conv_flops(call.out(), call.in(1)), .bytes = call.traffic()};
+}
 
 /// Inputs g [N,OH,OW,O], x (there when dweight is wanted), weight (there when dx is).
 void infer_conv2d_grad(Infer& infer) {
   const auto& a = infer.attrs<Conv2dGradAttrs>();
   const Shape& g = infer.shape(0);
-  if (infer.has(2)) infer.out(0, {g[0], a.input_h, a.input_w, infer.shape(2)[3] * a.groups}, infer.dtype(0));
-  if (infer.has(1)) infer.out(1, {g[3], a.kernel_h, a.kernel_w, infer.shape(1)[3] / a.groups}, infer.dtype(0));
+  if (infer.has(2))
+    infer.out(0, {g[0], a.input_h, a.input_w, infer.shape(2)[3] * a.groups}, infer.dtype(0));
+  if (infer.has(1))
+    infer.out(1, {g[3], a.kernel_h, a.kernel_w, infer.shape(1)[3] / a.groups}, infer.dtype(0));
   infer.out(2, {g[3]}, infer.dtype(0));
 }
 
@@ -93,7 +104,8 @@ Cost conv2d_grad_cost(const CallInfo& call) {
   double channels = 0;
   if (x.present()) channels += static_cast<double>(x.shape->back()) / static_cast<double>(a.groups);
   if (weight.present()) channels += static_cast<double>(weight.shape->back());
-  return {.flops = 2.0 * static_cast<double>(call.in(0).numel) * static_cast<double>(a.kernel_h * a.kernel_w) * channels,
+  return {.flops = 2.0 * static_cast<double>(call.in(0).numel) *
+                   static_cast<double>(a.kernel_h * a.kernel_w) * channels,
           .bytes = call.traffic()};
 }
 
@@ -111,14 +123,16 @@ constexpr OpDef kConv2dGrad{
 Grads conv2d_backward(const Backward& b) {
   const auto& a = b.attrs<Conv2dAttrs>();
   const Shape &x = b.input_shape(0), &weight = b.input_shape(1);
-  const Conv2dGradAttrs attrs{a.stride_h, a.stride_w, a.padding_h, a.padding_w, a.dilation_h, a.dilation_w,
-                              a.groups,   x[1],       x[2],        weight[1],   weight[2]};
+  const Conv2dGradAttrs attrs{a.stride_h,   a.stride_w,   a.padding_h, a.padding_w,
+                              a.dilation_h, a.dilation_w, a.groups,    x[1],
+                              x[2],         weight[1],    weight[2]};
   std::uint32_t want = 0;
   for (int i = 0; i < 3; ++i) want |= b.needs(i) ? 1u << i : 0u;
   const Tensor kept_x = b.needs(1) ? b.input(0) : Tensor();
   const Tensor kept_weight = b.needs(0) ? b.input(1) : Tensor();
   const std::array<Dest, 3> into = {Dest{}, b.sink(1), b.sink(2)};
-  const Outputs grads = call_into<kConv2dGrad>(attrs, {.want = want, .into = into}, b.grad(), kept_x, kept_weight);
+  const Outputs grads =
+      call_into<kConv2dGrad>(attrs, {.want = want, .into = into}, b.grad(), kept_x, kept_weight);
   return {grads[0], grads[1], grads[2]};
 }
 
@@ -142,12 +156,14 @@ void infer_max_pool2d(Infer& infer) {
   require_at_least(infer, "stride", a.stride_h, a.stride_w, 1);
   require_at_least(infer, "padding", a.padding_h, a.padding_w, 0);
   if (a.padding_h > a.kernel_h / 2 || a.padding_w > a.kernel_w / 2) {
-    infer.fail(ErrorKind::value, cat("padding is ", Dims{a.padding_h, a.padding_w}, " but must be at most half the kernel ",
-                                     Dims{a.kernel_h, a.kernel_w}));
+    infer.fail(ErrorKind::value,
+               cat("padding is ", Dims{a.padding_h, a.padding_w},
+                   " but must be at most half the kernel ", Dims{a.kernel_h, a.kernel_w}));
   }
   const Shape& x = infer.shape(0);
   if (x[1] > INT32_MAX / std::max<std::int64_t>(x[2], 1)) {
-    infer.fail(ErrorKind::shape, cat(infer.text(0), " but an image must have fewer than 2^31 pixels"));
+    infer.fail(ErrorKind::shape,
+               cat(infer.text(0), " but an image must have fewer than 2^31 pixels"));
   }
   const Shape y = {x[0], windows(infer, x[1], a.padding_h, a.kernel_h, a.stride_h, "height"),
                    windows(infer, x[2], a.padding_w, a.kernel_w, a.stride_w, "width"), x[3]};
@@ -157,7 +173,9 @@ void infer_max_pool2d(Infer& infer) {
 
 Cost max_pool2d_cost(const CallInfo& call) {
   const auto& a = call.attrs<MaxPool2dAttrs>();
-  return {.flops = static_cast<double>(call.out().numel) * static_cast<double>(a.kernel_h * a.kernel_w), .bytes = call.traffic()};
+  return {
+      .flops = static_cast<double>(call.out().numel) * static_cast<double>(a.kernel_h * a.kernel_w),
+      .bytes = call.traffic()};
 }
 
 void infer_max_pool2d_grad(Infer& infer) {
@@ -194,7 +212,8 @@ constexpr OpDef kMaxPool2d{
 }  // namespace
 
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dOptions& o) {
-  const Conv2dAttrs attrs{o.stride.h, o.stride.w, o.padding.h, o.padding.w, o.dilation.h, o.dilation.w, o.groups};
+  const Conv2dAttrs attrs{o.stride.h,   o.stride.w,   o.padding.h, o.padding.w,
+                          o.dilation.h, o.dilation.w, o.groups};
   return call<kConv2d>(attrs, x, weight, bias);
 }
 

@@ -28,8 +28,9 @@ std::int64_t extent(const Shape& shape, int from_end) { return shape[shape.rank(
     hint = cat("pass {.transpose_b = ", !transpose_b, "}");
   }
   infer.fail(ErrorKind::shape,
-             cat(infer.text(0), transpose_a ? " transposed" : "", " and ", infer.text(1), transpose_b ? " transposed" : "",
-                 ": inner dimensions ", inner_a(transpose_a), " and ", inner_b(transpose_b), " differ"),
+             cat(infer.text(0), transpose_a ? " transposed" : "", " and ", infer.text(1),
+                 transpose_b ? " transposed" : "", ": inner dimensions ", inner_a(transpose_a),
+                 " and ", inner_b(transpose_b), " differ"),
              hint);
 }
 
@@ -52,8 +53,9 @@ void infer_matmul(Infer& infer) {
     try {
       out = broadcast(lead_a, lead_b, infer.op());
     } catch (const Error&) {
-      infer.fail(ErrorKind::shape, cat(infer.text(0), " and ", infer.text(1), ": leading dimensions ", lead_a, " and ",
-                                       lead_b, " do not broadcast"));
+      infer.fail(ErrorKind::shape,
+                 cat(infer.text(0), " and ", infer.text(1), ": leading dimensions ", lead_a,
+                     " and ", lead_b, " do not broadcast"));
     }
   }
   out = out.inserted(out.rank(), extent(a, attrs.transpose_a ? 1 : 2));
@@ -66,7 +68,8 @@ Grads matmul_backward(const Backward& b);
 Cost matmul_cost(const CallInfo& call) {
   const Shape& a = *call.in(0).shape;
   const std::int64_t k = extent(a, call.attrs<MatmulAttrs>().transpose_a ? 2 : 1);
-  return {.flops = 2.0 * static_cast<double>(call.out().numel) * static_cast<double>(k), .bytes = call.traffic()};
+  return {.flops = 2.0 * static_cast<double>(call.out().numel) * static_cast<double>(k),
+          .bytes = call.traffic()};
 }
 
 constexpr OpDef kMatmul{
@@ -83,9 +86,10 @@ constexpr OpDef kMatmul{
     .key = 0,
 };
 
-/// matmul(a, b) as the gradient of input `input`: into its sink where the shape is the input's, summed
-/// over broadcast dimensions otherwise.
-Tensor gradient(const Backward& back, int input, const Tensor& a, const Tensor& b, MatmulAttrs attrs) {
+/// matmul(a, b) as the gradient of input `input`: into its sink where the shape is the input's,
+/// summed over broadcast dimensions otherwise.
+Tensor gradient(const Backward& back, int input, const Tensor& a, const Tensor& b,
+                MatmulAttrs attrs) {
   const Shape& wanted = back.input_shape(input);
   const Shape &sa = a.shape(), &sb = b.shape();
   const Shape lead = broadcast(leading(sa), leading(sb), "matmul");
@@ -127,16 +131,19 @@ void infer_linear(Infer& infer) {
   infer.require_rank(1, 2, "[out, in]");
   const Shape &x = infer.shape(0), &weight = infer.shape(1);
   if (x.rank() == 0) {
-    infer.fail(ErrorKind::shape, cat(infer.text(0), " but must have at least 1 dimension [.., in]"));
+    infer.fail(ErrorKind::shape,
+               cat(infer.text(0), " but must have at least 1 dimension [.., in]"));
   }
   if (x.back() != weight[1]) {
-    infer.fail(ErrorKind::shape, cat(infer.text(0), " but ", infer.text(1), " ([out, in]) takes ", weight[1],
-                                     " features; the last dimension of x is ", x.back()));
+    infer.fail(ErrorKind::shape,
+               cat(infer.text(0), " but ", infer.text(1), " ([out, in]) takes ", weight[1],
+                   " features; the last dimension of x is ", x.back()));
   }
   DType dtype = DType::f32;
   if (infer.has(2)) {
     infer.require_floating(2);
-    infer.require_shape(2, {weight[0]}, cat("one element for each of the ", weight[0], " rows of weight"));
+    infer.require_shape(2, {weight[0]},
+                        cat("one element for each of the ", weight[0], " rows of weight"));
     dtype = infer.promote_inputs({0, 1, 2});
   } else {
     dtype = infer.promote_inputs({0, 1});
@@ -154,11 +161,12 @@ void infer_linear_gelu(Infer& infer) {
 
 Cost linear_cost(const CallInfo& call) {
   const std::int64_t in = call.in(1).shape->back();
-  return {.flops = 2.0 * static_cast<double>(call.out().numel) * static_cast<double>(in), .bytes = call.traffic()};
+  return {.flops = 2.0 * static_cast<double>(call.out().numel) * static_cast<double>(in),
+          .bytes = call.traffic()};
 }
 
-/// Inputs g [.., out], x [.., in], weight, and what the activation kept. x is there when dweight is wanted, weight
-/// when dx is.
+/// Inputs g [.., out], x [.., in], weight, and what the activation kept. x is there when dweight is
+/// wanted, weight when dx is.
 void infer_linear_grad(Infer& infer) {
   const Shape& g = infer.shape(0);
   if (infer.has(2)) infer.out(0, g.with(g.rank() - 1, infer.shape(2)[1]), infer.dtype(0));
@@ -168,9 +176,12 @@ void infer_linear_grad(Infer& infer) {
 
 Cost linear_grad_cost(const CallInfo& call) {
   const auto flops = [](const TensorArg& operand, const TensorArg& g) {
-    return operand.present() ? 2.0 * static_cast<double>(g.numel) * static_cast<double>(operand.shape->back()) : 0.0;
+    return operand.present()
+               ? 2.0 * static_cast<double>(g.numel) * static_cast<double>(operand.shape->back())
+               : 0.0;
   };
-  return {.flops = flops(call.in(1), call.in(0)) + flops(call.in(2), call.in(0)), .bytes = call.traffic()};
+  return {.flops = flops(call.in(1), call.in(0)) + flops(call.in(2), call.in(0)),
+          .bytes = call.traffic()};
 }
 
 constexpr OpDef kLinearGrad{
@@ -190,8 +201,8 @@ Grads linear_backward(const Backward& b, Activation activation, const Tensor& ke
   const Tensor x = b.needs(1) ? b.input(0) : Tensor();
   const Tensor weight = b.needs(0) ? b.input(1) : Tensor();
   const std::array<Dest, 3> into = {Dest{}, b.sink(1), b.sink(2)};
-  const Outputs grads =
-      call_into<kLinearGrad>(LinearGradAttrs{activation}, {.want = want, .into = into}, b.grad(), x, weight, kept);
+  const Outputs grads = call_into<kLinearGrad>(
+      LinearGradAttrs{activation}, {.want = want, .into = into}, b.grad(), x, weight, kept);
   return {grads[0], grads[1], grads[2]};
 }
 
@@ -242,12 +253,17 @@ Tensor matmul(const Tensor& a, const Tensor& b, const MatmulOptions& options) {
   return call<kMatmul>(MatmulAttrs{options.transpose_a, options.transpose_b}, a, b);
 }
 
-Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias, const LinearOptions& options) {
+Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias,
+              const LinearOptions& options) {
   switch (options.activation) {
-    case Activation::none: return call<kLinear>(NoAttrs{}, x, weight, bias);
-    case Activation::relu: return call<kLinearRelu>(NoAttrs{}, x, weight, bias);
-    case Activation::gelu: return call_into<kLinearGelu>(LinearGeluAttrs{false}, {}, x, weight, bias)[0];
-    case Activation::gelu_tanh: return call_into<kLinearGelu>(LinearGeluAttrs{true}, {}, x, weight, bias)[0];
+    case Activation::none:
+      return call<kLinear>(NoAttrs{}, x, weight, bias);
+    case Activation::relu:
+      return call<kLinearRelu>(NoAttrs{}, x, weight, bias);
+    case Activation::gelu:
+      return call_into<kLinearGelu>(LinearGeluAttrs{false}, {}, x, weight, bias)[0];
+    case Activation::gelu_tanh:
+      return call_into<kLinearGelu>(LinearGeluAttrs{true}, {}, x, weight, bias)[0];
   }
   throw Error(ErrorKind::value, cat("linear: activation is ", static_cast<int>(options.activation)),
               "take one of Activation::none, relu, gelu, gelu_tanh");

@@ -24,10 +24,11 @@ struct Conv2dOptions {
   std::int64_t groups = 1;
 };
 
-/// Cross-correlation of `x` [N, H, W, C] with `weight` [O, KH, KW, C/groups] plus `bias` [O], giving
-/// [N, OH, OW, O] with OH = floor((H + 2 padding - dilation (KH - 1) - 1) / stride) + 1.
-/// Halves accumulate in f32. Throws Error(shape) on a weight, bias or groups that do not fit x or a kernel
-/// larger than the padded image, Error(value) on options out of their domain, Error(dtype) on integers.
+/// Cross-correlation of `x` [N, H, W, C] with `weight` [O, KH, KW, C/groups] plus `bias` [O],
+/// giving [N, OH, OW, O] with OH = floor((H + 2 padding - dilation (KH - 1) - 1) / stride) + 1.
+/// Halves accumulate in f32. Throws Error(shape) on a weight, bias or groups that do not fit x or a
+/// kernel larger than the padded image, Error(value) on options out of their domain, Error(dtype)
+/// on integers.
 WEFT_API Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
                        const Conv2dOptions& options = {});
 
@@ -38,8 +39,8 @@ struct MaxPool2dOptions {
 };
 
 /// The largest value of each window of `x` [N, H, W, C], giving [N, OH, OW, C] with
-/// OH = floor((H + 2 padding - kernel) / stride) + 1. Of equal values the first in row order gets the
-/// gradient; a NaN wins over every number. Throws Error(shape | value | dtype).
+/// OH = floor((H + 2 padding - kernel) / stride) + 1. Of equal values the first in row order gets
+/// the gradient; a NaN wins over every number. Throws Error(shape | value | dtype).
 WEFT_API Tensor max_pool2d(const Tensor& x, const MaxPool2dOptions& options = {});
 
 }  // namespace weft

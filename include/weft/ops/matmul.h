@@ -11,9 +11,9 @@ struct MatmulOptions {
   bool transpose_b = false;  ///< b is [.., N, K]
 };
 
-/// Matrix product of `a` [.., M, K] and `b` [.., K, N], giving [.., M, N]. Leading dimensions broadcast;
-/// a `b` of two dimensions is shared by the whole batch and multiplied at once.
-/// Halves accumulate in f32. Throws Error(shape) on fewer than two dimensions, inner dimensions that
+/// Matrix product of `a` [.., M, K] and `b` [.., K, N], giving [.., M, N]. Leading dimensions
+/// broadcast; a `b` of two dimensions is shared by the whole batch and multiplied at once. Halves
+/// accumulate in f32. Throws Error(shape) on fewer than two dimensions, inner dimensions that
 /// differ or leading ones that do not broadcast, Error(dtype) on integers.
 WEFT_API Tensor matmul(const Tensor& a, const Tensor& b, const MatmulOptions& options = {});
 
@@ -21,11 +21,10 @@ struct LinearOptions {
   Activation activation = Activation::none;
 };
 
-/// activation(x · weightᵀ + bias) of `x` [.., in], `weight` [out, in] and `bias` [out], giving [.., out].
-/// Bias and activation are applied to the f32 sums before they are rounded to a half. For its gradient
-/// relu keeps the result, gelu the value before it.
-/// Throws Error(shape) when the last dimension of x is not `in` or bias has not `out` elements,
-/// Error(dtype) on integers.
+/// activation(x · weightᵀ + bias) of `x` [.., in], `weight` [out, in] and `bias` [out], giving [..,
+/// out]. Bias and activation are applied to the f32 sums before they are rounded to a half. For its
+/// gradient relu keeps the result, gelu the value before it. Throws Error(shape) when the last
+/// dimension of x is not `in` or bias has not `out` elements, Error(dtype) on integers.
 WEFT_API Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
                        const LinearOptions& options = {});
 

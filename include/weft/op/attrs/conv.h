@@ -21,8 +21,8 @@ struct Conv2dGradAttrs {
   std::int64_t groups = 1;
   std::int64_t input_h = 0, input_w = 0;
   std::int64_t kernel_h = 1, kernel_w = 1;
-  WEFT_FIELDS(Conv2dGradAttrs, stride_h, stride_w, padding_h, padding_w, dilation_h, dilation_w, groups, input_h,
-              input_w, kernel_h, kernel_w)
+  WEFT_FIELDS(Conv2dGradAttrs, stride_h, stride_w, padding_h, padding_w, dilation_h, dilation_w,
+              groups, input_h, input_w, kernel_h, kernel_w)
 };
 
 struct MaxPool2dAttrs {
