@@ -223,7 +223,7 @@ void apply(Module& module, std::string_view name) {
   if (found == std::end(kInitializers)) {
     const auto known = names();
     const std::string near = nearest_name(name, known);
-    throw Error(ErrorKind::unsupported, cat("no initialisation is called ", quoted(name)),
+    throw Error(ErrorKind::unsupported, cat("no initialisation is called `", quoted(name), "`"),
                 near.empty() ? cat("there are ", join(known)) : cat("did you mean `", near, "`?"));
   }
   if (found->apply == nullptr) return;

@@ -160,7 +160,7 @@ std::int64_t Module::freeze(std::string_view pattern, bool frozen) {
     ++count;
   }
   if (count == 0) {
-    throw Error(ErrorKind::value, cat("freeze: no parameter is called ", quoted(pattern)),
+    throw Error(ErrorKind::value, cat("freeze: no parameter is called `", quoted(pattern), "`"),
                 cat("parameters are ", join(names)));
   }
   return count;
@@ -175,7 +175,7 @@ namespace {
 void require_free_name(const ModuleState& state, std::string_view name) {
   if (name.empty() || name.find('.') != std::string_view::npos) {
     throw Error(ErrorKind::value,
-                cat("module ", state.type, ": ", quoted(name), " is no name for a part"),
+                cat("module ", state.type, ": `", quoted(name), "` is no name for a part"),
                 "use a name without dots");
   }
   const auto taken = [name](const auto& list) {
@@ -183,7 +183,7 @@ void require_free_name(const ModuleState& state, std::string_view name) {
   };
   if (taken(state.parameters) || taken(state.buffers) || taken(state.children)) {
     throw Error(ErrorKind::value,
-                cat("module ", state.type, ": it has a part called ", quoted(name)),
+                cat("module ", state.type, ": it has a part called `", quoted(name), "`"),
                 "choose another name");
   }
 }

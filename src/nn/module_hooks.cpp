@@ -50,7 +50,7 @@ HookHandle Module::add_hook(std::string_view pattern, ForwardHook hook, bool bef
     handle.modules_.push_back(state.weak_from_this());
   });
   if (handle.modules_.empty()) {
-    throw Error(ErrorKind::value, cat("on_forward: no module is called ", quoted(pattern)),
+    throw Error(ErrorKind::value, cat("on_forward: no module is called `", quoted(pattern), "`"),
                 cat("modules are ", join(paths)));
   }
   current_session().bump_revision();

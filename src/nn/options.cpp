@@ -148,38 +148,49 @@ std::optional<OptionValue> parse_typed(const OptionSpec& spec, const OptionInput
   if (input.is_quoted && !is_text && spec.type != OptionType::duration) return {};
   const std::string first = input.items.empty() ? std::string() : input.items.front();
   switch (spec.type) {
-    case OptionType::boolean: return as_value(parse_boolean(first));
-    case OptionType::integer: return as_value(parse_integer<std::int64_t>(first));
-    case OptionType::u64: return as_value(parse_integer<std::uint64_t>(first));
-    case OptionType::number: return as_value(parse_number(first));
-    case OptionType::duration: return as_value(parse_duration(first));
+    case OptionType::boolean:
+      return as_value(parse_boolean(first));
+    case OptionType::integer:
+      return as_value(parse_integer<std::int64_t>(first));
+    case OptionType::u64:
+      return as_value(parse_integer<std::uint64_t>(first));
+    case OptionType::number:
+      return as_value(parse_number(first));
+    case OptionType::duration:
+      return as_value(parse_duration(first));
     case OptionType::text:
       if (!spec.choices.empty()) return {};
       return OptionValue(first);
     case OptionType::pair:
       if (input.items.empty() || input.items.size() > 2) return {};
       return parse_integers(input);
-    case OptionType::integers: return parse_integers(input);
+    case OptionType::integers:
+      return parse_integers(input);
     case OptionType::numbers: {
       std::vector<double> list;
       if (!parse_items(input, parse_number, list)) return {};
       return OptionValue(std::move(list));
     }
-    case OptionType::texts: return OptionValue(input.items);
+    case OptionType::texts:
+      return OptionValue(input.items);
   }
   return {};
 }
 
 std::optional<double> out_of_range(const OptionSpec& spec, const OptionValue& value) {
-  const auto check = [&](double x) { return in_range(spec.range, x) ? std::nullopt : std::optional(x); };
+  const auto check = [&](double x) {
+    return in_range(spec.range, x) ? std::nullopt : std::optional(x);
+  };
   const auto check_all = [&](const auto& list) -> std::optional<double> {
     for (const auto x : list) {
       if (const auto bad = check(static_cast<double>(x))) return bad;
     }
     return {};
   };
-  if (const auto* i = std::get_if<std::int64_t>(&value.data())) return check(static_cast<double>(*i));
-  if (const auto* u = std::get_if<std::uint64_t>(&value.data())) return check(static_cast<double>(*u));
+  if (const auto* i = std::get_if<std::int64_t>(&value.data()))
+    return check(static_cast<double>(*i));
+  if (const auto* u = std::get_if<std::uint64_t>(&value.data()))
+    return check(static_cast<double>(*u));
   if (const auto* d = std::get_if<double>(&value.data())) return check(*d);
   if (const auto* l = std::get_if<std::vector<std::int64_t>>(&value.data())) return check_all(*l);
   if (const auto* l = std::get_if<std::vector<double>>(&value.data())) return check_all(*l);
@@ -268,8 +279,9 @@ std::vector<std::string> choices_of(const OptionSpec& spec) {
 }
 
 std::string type_text(const OptionSpec& spec) {
-  constexpr std::string_view kShort[] = {"bool",     "integer",  "integer", "number", "text",
-                                         "integer or [h, w]", "integers", "numbers", "texts", "duration"};
+  constexpr std::string_view kShort[] = {"bool",  "integer",           "integer",  "number",
+                                         "text",  "integer or [h, w]", "integers", "numbers",
+                                         "texts", "duration"};
   std::string text(kShort[static_cast<std::size_t>(spec.type)]);
   if (const std::string range = range_text(spec.range); !range.empty()) text += cat(' ', range);
   if (spec.length > 0) text += cat(" (", spec.length, ')');
@@ -292,7 +304,8 @@ std::optional<OptionValue> read_option(const OptionSpec& spec, const OptionInput
   const bool null_text = input.is_null && !input.is_quoted;
   std::optional<OptionValue> value = null_text ? std::nullopt : parse_typed(spec, input);
   if (!value || !has_length(spec, input.items.size())) {
-    problem = cat("expects ", needed_text(spec), ", got ", given_text(input), choice_hint(spec, input));
+    problem =
+        cat("expects ", needed_text(spec), ", got ", given_text(input), choice_hint(spec, input));
     return {};
   }
   if (const auto bad = out_of_range(spec, *value)) {
@@ -340,8 +353,8 @@ OptionValues OptionValues::parse(std::span<const OptionSpec> specs,
   }
   for (const OptionSpec& spec : specs) {
     if (spec.required && values.is_null(spec.name)) {
-      throw Error(ErrorKind::config, cat(owner, ": option `", spec.name, "` is required (",
-                                         type_text(spec), ')'));
+      throw Error(ErrorKind::config,
+                  cat(owner, ": option `", spec.name, "` is required (", type_text(spec), ')'));
     }
   }
   return values;

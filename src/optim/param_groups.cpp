@@ -79,7 +79,7 @@ std::vector<std::int32_t> group_indices(std::span<const ParamGroup> groups,
       std::vector<std::string> names;
       for (const Parameter& parameter : parameters) names.push_back(parameter.name());
       throw Error(ErrorKind::value,
-                  cat("optimizer: groups[", g, "]: no parameter is called ", quoted(pattern)),
+                  cat("optimizer: groups[", g, "]: no parameter is called `", quoted(pattern), "`"),
                   cat("parameters are ", join(names)));
     }
   }

@@ -13,7 +13,7 @@ namespace weft::optim {
 namespace {
 
 double half_cosine(double from, double to, double share) {
-  return to + (from - to) * (1 + std::cos(std::numbers::pi * share)) / 2;
+  return std::lerp(from, to, (1 - std::cos(std::numbers::pi * share)) / 2);
 }
 
 double share_done(const PhasePoint& point) {

@@ -26,7 +26,7 @@ Monitor::Monitor(std::string_view option, std::string figure, Better better, dou
   }
   if (!known) {
     throw Error(ErrorKind::value,
-                cat("trainer: ", option, " is ", quoted(figure_), " but there is no such figure"),
+                cat("trainer: ", option, " is `", quoted(figure_), "` but there is no such figure"),
                 "figures are train/loss, val/loss and val/ with a metric's name");
   }
   if (better != Better::automatic) higher_ = better == Better::higher;

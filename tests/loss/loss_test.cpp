@@ -63,7 +63,8 @@ TEST(LossRegistry, CrossEntropyTakesWeightsFromAList) {
 
 TEST(LossRegistry, BalancedWeightsMakeAllClassesWeighTheSame) {
   EXPECT_THAT(balanced_weights({1, 3, 0}), ElementsAre(4.0 / 3, 4.0 / 9, 0));
-  const Loss loss = make("cross_entropy", {{"class_weights", "balanced"}}, {.class_counts = {1, 3}});
+  const Loss loss =
+      make("cross_entropy", {{"class_weights", "balanced"}}, {.class_counts = {1, 3}});
   const Tensor logits = Tensor::of({{4, 0}, {4, 0}, {4, 0}, {4, 0}});
   const double zero = std::log(1 + std::exp(-4.0));
   const double one = std::log(1 + std::exp(4.0));

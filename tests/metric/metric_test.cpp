@@ -138,8 +138,7 @@ TEST(R2, IsOneForPerfectAndZeroForMeanPredictions) {
 TEST(R2, StaysExactWhenTargetsAreLarge) {
   R2 r2;
   const double far = 1e6;
-  r2.update(column({far + 1, far + 2, far + 4}),
-            column({far + 1, far + 2, far + 3}));
+  r2.update(column({far + 1, far + 2, far + 4}), column({far + 1, far + 2, far + 3}));
   EXPECT_NEAR(r2.compute().value, 0.5, 1e-9);
 }
 

@@ -185,7 +185,7 @@ TEST(Module, KeepsRunningStatisticsInF32WhenParametersAreHalves) {
 TEST(Module, RefusesNamesThatAreTakenOrHaveDots) {
   nn::Sequential net;
   net.add("a", nn::ReLU());
-  EXPECT_THAT(error_of([&] { net.add("a", nn::ReLU()); }).what(), HasSubstr("called \"a\""));
+  EXPECT_THAT(error_of([&] { net.add("a", nn::ReLU()); }).what(), HasSubstr("called `a`"));
   EXPECT_THAT(error_of([&] { net.add("a.b", nn::ReLU()); }).what(), HasSubstr("without dots"));
 }
 
