@@ -37,6 +37,7 @@
 #include "weft/metric/metric.h"
 #include "weft/metric/regression.h"
 #include "weft/nn/activation.h"
+#include "weft/nn/conv.h"
 #include "weft/nn/eval_scope.h"
 #include "weft/nn/init.h"
 #include "weft/nn/layers.h"
