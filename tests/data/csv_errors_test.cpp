@@ -127,6 +127,11 @@ TEST(CsvErrors, ColumnsCountCharactersNotBytes) {
                     "t.csv:3:4: column `n` expects a number, got \"y\"", "csv/not-a-number");
 }
 
+TEST(CsvErrors, PositionsAfterAQuotedLineBreakAreThoseOfTheEditor) {
+  EXPECT_WEFT_ERROR(parse_csv("s,n\nx,1\ny,2\n\"a\nbb\",z\n", "t.csv"), ErrorKind::data,
+                    "t.csv:5:5: column `n` expects a number, got \"z\"", "csv/not-a-number");
+}
+
 TEST(CsvErrors, CellsAreShownEscapedAndCut) {
   const std::string cell = "\x1b[31m" + std::string(200, 'x');
   EXPECT_WEFT_ERROR(

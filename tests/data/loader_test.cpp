@@ -201,6 +201,35 @@ TEST(Loader, ErrorsComeWhereTheirBatchWould) {
   }
 }
 
+/// Says when it has failed.
+class Failing : public TensorDataset {
+ public:
+  Failing() : TensorDataset(Tensor::of({0, 1, 2, 3})) {}
+  void fetch(const Fetch& what, Tensor& x, Tensor& y) const override {
+    if (what.indices[0] == 3) {
+      failed.test_and_set();
+      failed.notify_all();
+      throw std::runtime_error("sample is bad");
+    }
+    TensorDataset::fetch(what, x, y);
+  }
+  mutable std::atomic_flag failed;
+};
+
+TEST(Loader, BatchesBeforeAnErrorAreStillHandedOut) {
+  const auto dataset = std::make_shared<const Failing>();
+  DataLoader loader(dataset, {.batch_size = 1, .shuffle = false, .prefetch = 8});
+  int batches = 0;
+  const auto loop = [&] {
+    for ([[maybe_unused]] const Batch& batch : loader) {
+      dataset->failed.wait(false);
+      ++batches;
+    }
+  };
+  EXPECT_THROW(loop(), std::runtime_error);
+  EXPECT_EQ(batches, 3);
+}
+
 TEST(Loader, ThreadInheritsTheContext) {
   Settings settings;
   settings.autocast = true;
