@@ -15,7 +15,7 @@ void record_function(const char* name, std::span<const Tensor> inputs, std::vect
   const bool any = std::any_of(inputs.begin(), inputs.end(),
                                [](const Tensor& t) { return t.requires_grad(); });
   if (!ts.settings.grad || !any) return;
-  Node* node = Node::make(inputs.size(), outputs.size(), 0);
+  Node* node = Node::make({.inputs = inputs.size(), .outputs = outputs.size()});
   const Ref<Node> holder = Ref<Node>::adopt(node);
   node->function = std::make_unique<GradFunction>(std::move(backward));
   node->function_name = name;
@@ -24,8 +24,8 @@ void record_function(const char* name, std::span<const Tensor> inputs, std::vect
   std::uint64_t sequence = ts.sequence;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const TensorImpl* impl = inputs[i].impl();
+    ::new (&node->inputs[i]) Node::Meta(impl != nullptr ? Node::Meta{impl->shape, impl->dtype} : Node::Meta{});
     if (impl == nullptr) continue;
-    node->inputs[i] = {impl->shape, impl->dtype, impl->storage->device};
     node->set_edge(i, impl);
     if (impl->node != nullptr) sequence = std::max(sequence, node_of(impl)->sequence);
   }
@@ -36,7 +36,6 @@ void record_function(const char* name, std::span<const Tensor> inputs, std::vect
     // A fresh handle: what the function returned may be an input or a tensor it keeps.
     outputs[i] = Tensor(new_view(made, made->data, made->shape));
     TensorImpl* impl = outputs[i].impl();
-    node->outputs[i] = {impl->shape, impl->dtype, impl->storage->device};
     impl->requires_grad = true;
     impl->output_index = static_cast<std::uint8_t>(i);
     node->retain();

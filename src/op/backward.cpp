@@ -8,7 +8,9 @@ namespace weft {
 
 namespace {
 
-Tensor checked_saved(const Node& node, const Node::Saved& saved, std::string_view what, int i) {
+Tensor checked_saved(const Node& node, std::span<const Node::Saved> all, std::string_view what, int i) {
+  const auto at = static_cast<std::size_t>(i);
+  const Node::Saved saved = at < all.size() ? all[at] : Node::Saved{};
   if (node.released) {
     throw Error(ErrorKind::state,
                 cat(node.name(), ": its saved tensors are gone, a backward pass already used them"),
@@ -38,15 +40,15 @@ Tensor& sink_of(LeafGrad& leaf) {
 const Tensor& Backward::grad(int i) const { return node_->grads[static_cast<std::size_t>(i)]; }
 
 Tensor Backward::input(int i) const {
-  const Node::Saved& saved = node_->saved_inputs[static_cast<std::size_t>(i)];
+  const auto at = static_cast<std::size_t>(i);
   const bool optional = ((node_->op->optional_inputs >> i) & 1u) != 0;
-  if (optional && saved.tensor == nullptr && !node_->released) return {};
-  return checked_saved(*node_, saved, "input", i);
+  const bool absent = at >= node_->saved_inputs.size() || node_->saved_inputs[at].tensor == nullptr;
+  if (optional && absent && !node_->released) return {};
+  return checked_saved(*node_, node_->saved_inputs, "input", i);
 }
 
 Tensor Backward::output(int i) const {
-  const auto at = static_cast<std::size_t>(i);
-  Tensor saved = checked_saved(*node_, node_->saved_outputs[at], "output", i);
+  Tensor saved = checked_saved(*node_, node_->saved_outputs, "output", i);
   if (!thread_state.settings.grad || !is_floating(saved.dtype())) return saved;
   // For second derivatives the output is again what this node made.
   TensorImpl* impl = saved.impl();

@@ -53,23 +53,24 @@ Tensor shadow_of(const Tensor& leaf, DType dtype) {
 }  // namespace
 
 void Dispatcher::replace_input(std::size_t i, Tensor tensor, bool keep_edge) {
-  if (converted_inputs_.empty()) {
-    converted_.reserve(inputs_.size());
-    converted_inputs_.assign(inputs_.begin(), inputs_.end());
-    converted_edges_.assign(edge_inputs_.begin(), edge_inputs_.end());
-    inputs_ = converted_inputs_;
-    edge_inputs_ = converted_edges_;
+  Extra& own = extra();
+  if (own.inputs.empty()) {
+    own.converted.reserve(inputs_.size());
+    own.inputs.assign(inputs_.begin(), inputs_.end());
+    own.edges.assign(edge_inputs_.begin(), edge_inputs_.end());
+    inputs_ = own.inputs;
+    edge_inputs_ = own.edges;
   }
   // An input may be converted twice (autocast, then promotion); pointers into `converted_` stay valid
   // because a second conversion takes the first one's place.
-  for (Tensor& held : converted_) {
-    if (&held != converted_inputs_[i]) continue;
+  for (Tensor& held : own.converted) {
+    if (&held != own.inputs[i]) continue;
     held = std::move(tensor);
     return;
   }
-  converted_.push_back(std::move(tensor));
-  converted_inputs_[i] = &converted_.back();
-  if (!keep_edge) converted_edges_[i] = &converted_.back();
+  own.converted.push_back(std::move(tensor));
+  own.inputs[i] = &own.converted.back();
+  if (!keep_edge) own.edges[i] = &own.converted.back();
 }
 
 void Dispatcher::apply_autocast() {
@@ -203,6 +204,16 @@ void Dispatcher::check_mutated() {
                     cat(op_.name(), ": ", input_text(at), " requires grad and would be written in place"),
                     "write it under a NoGrad scope, or write a detached copy");
       }
+    }
+  }
+}
+
+void Dispatcher::bump_mutated() {
+  for (int i = 0; i < op_.input_count; ++i) {
+    if (!is_set(op_.def.mutates, i)) continue;
+    const auto declared = static_cast<std::size_t>(i);
+    for (std::size_t at = list_begin_[declared]; at < list_begin_[declared + 1]; ++at) {
+      if (inputs_[at]->defined()) ++inputs_[at]->impl()->storage->version;
     }
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,6 +26,7 @@ class Dispatcher {
         list_begin_(list_begin),
         options_(options),
         ts_(thread_state) {}
+  ~Dispatcher() {}  // of the union: KernelArgs is trivially destructible
 
   /// Fills `outputs`, one tensor per declared output.
   void run(Tensor* outputs);
@@ -35,12 +37,16 @@ class Dispatcher {
   // dispatch.cpp
   void check_inputs();
   void infer();
+  void check_required(std::uint32_t may_lack) const;
   void plan_recording();
+  void plan_saves();
   void build_args();
+  void describe_outputs();
   const KernelRow* choose();
   bool usable(const KernelRow& row);
   void allocate(Tensor* outputs);
   void run_kernel(const KernelRow& row, Tensor* outputs);
+  Ref<TensorImpl> make_workspace(const KernelRow& row);
   void record(Tensor* outputs);
   bool declared_needs_grad(int declared) const;
 
@@ -51,6 +57,7 @@ class Dispatcher {
   const KernelRow* choose_pinned(std::span<const KernelRow> rows);
   const KernelRow* choose_deterministic(std::span<const KernelRow> rows);
   void check_mutated();
+  void bump_mutated();
   void place_output(int i, const Dest& dest, Tensor& output);
   void run_watched(const KernelRow* row, Tensor* outputs);
   void run_without_kernel(Tensor* outputs);
@@ -63,7 +70,6 @@ class Dispatcher {
 
   Session& session() const { return ts_.session != nullptr ? *ts_.session : current_session(); }
   Shape& out_shape(int i) { return reinterpret_cast<Shape*>(shapes_)[i]; }
-  TensorArg* args() { return reinterpret_cast<TensorArg*>(many_args_.empty() ? args_ : many_args_.data()); }
   DType key_dtype() const {
     if (op_.def.key >= 0) return inputs_[static_cast<std::size_t>(op_.def.key)]->dtype();
     return op_.output_count > 0 ? out_dtypes_[0] : inputs_[0]->dtype();
@@ -78,16 +84,28 @@ class Dispatcher {
   ThreadState& ts_;
 
   Device device_;
+  bool wants_grad_ = false;  ///< an input requires grad
   bool records_ = false;
   std::uint32_t save_inputs_ = 0;
   std::uint32_t save_outputs_ = 0;
   std::uint32_t wanted_ = 0;
   DType out_dtypes_[kMaxOutputs];
-  KernelArgs kernel_args_;
-  std::vector<Tensor> converted_;
-  std::vector<const Tensor*> converted_inputs_;
-  std::vector<const Tensor*> converted_edges_;
-  std::vector<std::byte> many_args_;
+  union {
+    KernelArgs kernel_args_;  ///< set by build_args
+  };
+  /// What few calls need.
+  struct Extra {
+    std::vector<Tensor> converted;
+    std::vector<const Tensor*> inputs;
+    std::vector<const Tensor*> edges;
+    std::vector<std::byte> args;
+  };
+  Extra& extra() {
+    if (!extra_) extra_ = std::make_unique<Extra>();
+    return *extra_;
+  }
+  std::unique_ptr<Extra> extra_;
+  TensorArg* arg_table_ = nullptr;
   // Raw: constructing what a call does not use would cost more than the call.
   alignas(TensorArg) std::byte args_[(kInlineArgs + kMaxOutputs) * sizeof(TensorArg)];
   alignas(Shape) std::byte shapes_[kMaxOutputs * sizeof(Shape)];

@@ -31,27 +31,35 @@ namespace {
 template <class T>
 std::span<T> carve(std::byte*& at, std::size_t count) {
   auto* first = reinterpret_cast<T*>(at);
-  for (std::size_t i = 0; i < count; ++i) new (first + i) T;
   at += count * sizeof(T);
   return {first, count};
 }
 
+template <class T>
+std::span<T> carve_empty(std::byte*& at, std::size_t count) {
+  const std::span<T> items = carve<T>(at, count);
+  for (T& item : items) ::new (&item) T;
+  return items;
+}
+
 }  // namespace
 
-Node* Node::make(std::size_t inputs, std::size_t outputs, std::size_t attrs_bytes) {
-  const std::size_t bytes = sizeof(Node) + inputs * (sizeof(Edge) + sizeof(Meta) + sizeof(Saved)) +
-                            outputs * (sizeof(Meta) + sizeof(Saved) + sizeof(Tensor)) + attrs_bytes;
+Node* Node::make(const Sizes& sizes) {
+  const std::size_t saved_in = sizes.saves_inputs ? sizes.inputs : 0;
+  const std::size_t saved_out = sizes.saves_outputs ? sizes.outputs : 0;
+  const std::size_t bytes = sizeof(Node) + sizes.inputs * (sizeof(Edge) + sizeof(Meta)) +
+                            (saved_in + saved_out) * sizeof(Saved) + sizes.outputs * sizeof(Tensor) +
+                            sizes.attrs_bytes;
   const bool small = bytes <= kSmallMaxPayload;
   void* block = small ? small_alloc(bytes, thread_state.owner()) : ::operator new(bytes);
   Node* node = ::new (block) Node;
   node->small_block_ = small;
   std::byte* at = static_cast<std::byte*>(block) + sizeof(Node);
-  node->edges = carve<Edge>(at, inputs);
-  node->inputs = carve<Meta>(at, inputs);
-  node->outputs = carve<Meta>(at, outputs);
-  node->saved_inputs = carve<Saved>(at, inputs);
-  node->saved_outputs = carve<Saved>(at, outputs);
-  node->grads = carve<Tensor>(at, outputs);
+  node->edges = carve_empty<Edge>(at, sizes.inputs);
+  node->inputs = carve<Meta>(at, sizes.inputs);
+  node->saved_inputs = carve_empty<Saved>(at, saved_in);
+  node->saved_outputs = carve_empty<Saved>(at, saved_out);
+  node->grads = carve_empty<Tensor>(at, sizes.outputs);
   node->attrs = at;
   return node;
 }

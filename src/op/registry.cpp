@@ -156,6 +156,7 @@ OpEntry& add_op(const OpDef& def, const AddOpOptions& options) {
     entry = &reg.entries.emplace_back();
     entry->def = def;
     entry->def.name = keep(reg, def.name);
+    entry->label = entry->def.name;
     entry->def.inputs = keep_names(reg, def.inputs);
     entry->def.outputs = keep_names(reg, def.outputs);
     entry->user = options.user;

@@ -60,15 +60,22 @@ class WEFT_API Node final : public RefCounted {
   struct Meta {
     Shape shape;
     DType dtype = DType::f32;
-    Device device;
   };
   struct Saved {
     TensorImpl* tensor = nullptr;
     std::uint32_t version = 0;
   };
 
-  /// All spans lie behind the node in the same block.
-  static Node* make(std::size_t inputs, std::size_t outputs, std::size_t attrs_bytes);
+  struct Sizes {
+    std::size_t inputs = 0;
+    std::size_t outputs = 0;
+    std::size_t attrs_bytes = 0;
+    bool saves_inputs = false;
+    bool saves_outputs = false;
+  };
+  /// All spans lie behind the node in the same block; `inputs` is left unset, `saved_*` are empty when
+  /// nothing is saved.
+  static Node* make(const Sizes& sizes);
 
   const OpEntry* op = nullptr;  ///< nullptr: `function` differentiates
   std::uint64_t sequence = 0;
@@ -79,7 +86,6 @@ class WEFT_API Node final : public RefCounted {
   RandomAddress random;
   std::span<Edge> edges;
   std::span<Meta> inputs;
-  std::span<Meta> outputs;
   std::span<Saved> saved_inputs;
   std::span<Saved> saved_outputs;
   std::span<Tensor> grads;  ///< gradients of the outputs, while a backward pass runs

@@ -21,9 +21,10 @@ struct OpEntry {
   std::uint32_t optional_inputs = 0;
   std::uint32_t list_inputs = 0;
   std::uint32_t optional_outputs = 0;
+  std::string_view label;  ///< the name
   KernelTable kernels;
 
-  std::string_view name() const { return def.name; }
+  std::string_view name() const { return label; }
   std::string_view input_name(int i) const;
   std::string_view output_name(int i) const;
 };
