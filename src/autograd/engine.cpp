@@ -69,7 +69,7 @@ class Walk final : public BackwardWalk {
   std::vector<Tensor> take_captured() { return std::move(captured_); }
 
   bool wants(const Node& node, std::size_t input) const override {
-    const Node::Edge& edge = node.edges[input];
+    const Node::Edge& edge = node.edges()[input];
     if (edge.target == nullptr) return false;
     if (fills_sinks()) return true;
     if (targets_.contains(key(edge.target, edge.is_leaf ? 0 : edge.output_index))) return true;
@@ -111,7 +111,7 @@ void Walk::find_useful(std::span<const Tensor> outputs) {
     }
   }
   for (std::size_t at = 0; at < nodes.size(); ++at) {
-    for (const Node::Edge& edge : nodes[at]->edges) {
+    for (const Node::Edge& edge : nodes[at]->edges()) {
       if (edge.target == nullptr || edge.is_leaf) continue;
       auto* next = static_cast<Node*>(edge.target);
       if (seen.insert(next).second) nodes.push_back(next);
@@ -120,7 +120,7 @@ void Walk::find_useful(std::span<const Tensor> outputs) {
   std::sort(nodes.begin(), nodes.end(),
             [](const Node* a, const Node* b) { return a->sequence < b->sequence; });
   for (const Node* node : nodes) {
-    for (std::size_t i = 0; i < node->edges.size(); ++i) {
+    for (std::size_t i = 0; i < node->edges().size(); ++i) {
       if (wants(*node, i)) useful_.insert(node);
     }
   }
@@ -187,12 +187,12 @@ void Walk::run_node(Node& node) {
   if (useful) {
     const NodeScope scope(node, options_.create_graph);
     grads = gradients_of(node);
-    if (grads.size() > node.edges.size()) {
+    if (grads.size() > node.edges().size()) {
       throw Error(ErrorKind::internal, cat(node.name(), ": backward returned ", grads.size(),
-                                           " gradients for ", node.edges.size(), " inputs"));
+                                           " gradients for ", node.edges().size(), " inputs"));
     }
   }
-  for (Tensor& grad : node.grads) grad = {};
+  for (Tensor& grad : node.grads()) grad = {};
   for (std::size_t i = 0; i < grads.size(); ++i) {
     if (grads[i].defined() && wants(node, i)) deliver(node, i, grads[i]);
   }
@@ -211,15 +211,15 @@ Grads Walk::gradients_of(Node& node) {
     throw Error(ErrorKind::state, cat(node.name(), ": a backward pass already used it"),
                 "pass {.retain_graph = true} to the first pass, or run the forward pass again");
   }
-  return Grads((*node.function)(node.grads));
+  return Grads((*node.function)(node.grads()));
 }
 
 void Walk::deliver(Node& node, std::size_t i, const Tensor& grad) {
-  const Node::Edge& edge = node.edges[i];
-  if (!(grad.shape() == node.inputs[i].shape)) {
+  const Node::Edge& edge = node.edges()[i];
+  if (!(grad.shape() == node.inputs()[i].shape)) {
     throw Error(ErrorKind::shape,
                 cat(node.name(), ": its backward gives ", describe(grad), " for input ", i,
-                    ", which is ", node.inputs[i].dtype, to_string(node.inputs[i].shape)));
+                    ", which is ", node.inputs()[i].dtype, to_string(node.inputs()[i].shape)));
   }
   if (!fills_sinks()) capture(key(edge.target, edge.is_leaf ? 0 : edge.output_index), grad);
   if (edge.is_leaf) {
@@ -240,7 +240,7 @@ void Walk::deliver_to_leaf(LeafGrad& leaf, const Tensor& grad) {
 }
 
 void Walk::deliver_to_node(Ref<Node> node, std::size_t index, const Tensor& grad) {
-  Tensor& slot = node->grads[index];
+  Tensor& slot = node->grads()[index];
   if (slot.defined()) {
     const NoGrad no_grad;
     slot = sum_of(slot, grad);
@@ -265,7 +265,7 @@ void Walk::capture(Key target, const Tensor& grad) {
 
 void Walk::abandon() noexcept {
   for (const Ref<Node>& node : queue_) {
-    for (Tensor& grad : node->grads) grad = {};
+    for (Tensor& grad : node->grads()) grad = {};
     node->queued = false;
   }
   queue_.clear();

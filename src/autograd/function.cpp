@@ -15,7 +15,8 @@ void record_function(const char* name, std::span<const Tensor> inputs, std::vect
   const bool any = std::any_of(inputs.begin(), inputs.end(),
                                [](const Tensor& t) { return t.requires_grad(); });
   if (!ts.settings.grad || !any) return;
-  Node* node = Node::make({.inputs = inputs.size(), .outputs = outputs.size()});
+  Node* node = Node::make({.inputs = static_cast<std::uint32_t>(inputs.size()),
+                           .outputs = static_cast<std::uint32_t>(outputs.size())});
   const Ref<Node> holder = Ref<Node>::adopt(node);
   node->function = std::make_unique<GradFunction>(std::move(backward));
   node->function_name = name;
@@ -24,7 +25,7 @@ void record_function(const char* name, std::span<const Tensor> inputs, std::vect
   std::uint64_t sequence = ts.sequence;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const TensorImpl* impl = inputs[i].impl();
-    ::new (&node->inputs[i]) Node::Meta(impl != nullptr ? Node::Meta{impl->shape, impl->dtype} : Node::Meta{});
+    ::new (&node->inputs()[i]) Node::Meta(impl != nullptr ? Node::Meta{impl->shape, impl->dtype} : Node::Meta{});
     if (impl == nullptr) continue;
     node->set_edge(i, impl);
     if (impl->node != nullptr) sequence = std::max(sequence, node_of(impl)->sequence);

@@ -216,6 +216,11 @@ namespace {
   }
   Storage* embedded = embedded_storage_of(impl);
   if (impl->storage != embedded) impl->storage->release();
+  if (embedded->kind == Storage::Kind::inline_block &&
+      embedded->refs.load(std::memory_order_acquire) == 1) {
+    small_free(impl);
+    return;
+  }
   embedded->release();
 }
 

@@ -37,18 +37,18 @@ Tensor& sink_of(LeafGrad& leaf) {
   return leaf.sink;
 }
 
-const Tensor& Backward::grad(int i) const { return node_->grads[static_cast<std::size_t>(i)]; }
+const Tensor& Backward::grad(int i) const { return node_->grads()[static_cast<std::size_t>(i)]; }
 
 Tensor Backward::input(int i) const {
   const auto at = static_cast<std::size_t>(i);
   const bool optional = ((node_->op->optional_inputs >> i) & 1u) != 0;
-  const bool absent = at >= node_->saved_inputs.size() || node_->saved_inputs[at].tensor == nullptr;
+  const bool absent = at >= node_->saved_inputs().size() || node_->saved_inputs()[at].tensor == nullptr;
   if (optional && absent && !node_->released) return {};
-  return checked_saved(*node_, node_->saved_inputs, "input", i);
+  return checked_saved(*node_, node_->saved_inputs(), "input", i);
 }
 
 Tensor Backward::output(int i) const {
-  Tensor saved = checked_saved(*node_, node_->saved_outputs, "output", i);
+  Tensor saved = checked_saved(*node_, node_->saved_outputs(), "output", i);
   if (!thread_state.settings.grad || !is_floating(saved.dtype())) return saved;
   // For second derivatives the output is again what this node made.
   TensorImpl* impl = saved.impl();
@@ -61,22 +61,22 @@ Tensor Backward::output(int i) const {
 }
 
 const Shape& Backward::input_shape(int i) const {
-  return node_->inputs[static_cast<std::size_t>(i)].shape;
+  return node_->inputs()[static_cast<std::size_t>(i)].shape;
 }
 
-DType Backward::input_dtype(int i) const { return node_->inputs[static_cast<std::size_t>(i)].dtype; }
+DType Backward::input_dtype(int i) const { return node_->inputs()[static_cast<std::size_t>(i)].dtype; }
 
-int Backward::input_count() const { return static_cast<int>(node_->inputs.size()); }
+int Backward::input_count() const { return static_cast<int>(node_->inputs().size()); }
 
 bool Backward::needs(int i) const { return walk_->wants(*node_, static_cast<std::size_t>(i)); }
 
 Dest Backward::sink(int i) const {
   const auto at = static_cast<std::size_t>(i);
-  const Node::Edge& edge = node_->edges[at];
+  const Node::Edge& edge = node_->edges()[at];
   if (edge.target == nullptr || !edge.is_leaf || !walk_->fills_sinks()) return {};
   // Two inputs that share a leaf cannot both write it directly.
-  for (std::size_t other = 0; other < node_->edges.size(); ++other) {
-    if (other != at && node_->edges[other].target == edge.target) return {};
+  for (std::size_t other = 0; other < node_->edges().size(); ++other) {
+    if (other != at && node_->edges()[other].target == edge.target) return {};
   }
   auto& leaf = static_cast<LeafGrad&>(*edge.target);
   note_leaf(leaf);

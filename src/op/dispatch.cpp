@@ -19,6 +19,17 @@ constexpr CallOptions kNoOptions;
 
 bool is_set(std::uint32_t mask, int bit) { return ((mask >> bit) & 1u) != 0; }
 
+// Most attribute structs are a few words: a call to memcpy would cost more than the copy.
+void copy_attrs(std::byte* target, const void* source, std::size_t bytes) {
+  if (bytes % 8 != 0) {
+    std::memcpy(target, source, bytes);
+    return;
+  }
+  for (std::size_t i = 0; i < bytes; i += 8) {
+    std::memcpy(target + i, static_cast<const std::byte*>(source) + i, 8);
+  }
+}
+
 TensorArg arg_of(const TensorImpl* impl) {
   return {impl->data, &impl->shape, impl->shape.numel(), impl->dtype};
 }
@@ -26,12 +37,12 @@ TensorArg arg_of(const TensorImpl* impl) {
 }  // namespace
 
 WEFT_STAGE void Dispatcher::check_inputs() {
-  const std::uint32_t may_lack = op_.optional_inputs | op_.list_inputs;
   std::size_t first = inputs_.size();
+  bool lacks = false;
   for (std::size_t i = 0; i < inputs_.size(); ++i) {
     const TensorImpl* impl = inputs_[i]->impl();
     if (impl == nullptr) {
-      if (may_lack == 0) [[unlikely]] fail_missing_input(i);
+      lacks = true;
       continue;
     }
     const Device device = impl->storage->device;
@@ -43,7 +54,7 @@ WEFT_STAGE void Dispatcher::check_inputs() {
     }
   }
   if (first == inputs_.size()) device_ = ts_.settings.device;
-  if (may_lack != 0) [[unlikely]] check_required(may_lack);
+  if (lacks) check_required(op_.optional_inputs | op_.list_inputs);
 }
 
 void Dispatcher::check_required(std::uint32_t may_lack) const {
@@ -84,8 +95,8 @@ WEFT_STAGE void Dispatcher::plan_recording() {
 
 void Dispatcher::plan_saves() {
   records_ = true;
-  for (const Save& save : op_.def.saves) {
-    if ((save.inputs | save.outputs) == 0) continue;
+  for (std::size_t k = 0; k < op_.save_count; ++k) {
+    const Save& save = op_.def.saves[k];
     if (save.for_grad >= 0 && !declared_needs_grad(save.for_grad)) continue;
     save_inputs_ |= save.inputs;
     save_outputs_ |= save.outputs;
@@ -186,21 +197,21 @@ Ref<TensorImpl> Dispatcher::make_workspace(const KernelRow& row) {
 }
 
 void Dispatcher::record(Tensor* outputs) {
-  Node* node = Node::make({.inputs = inputs_.size(),
+  Node* node = Node::make({.inputs = static_cast<std::uint32_t>(inputs_.size()),
                            .outputs = op_.output_count,
-                           .attrs_bytes = op_.def.attrs->size,
+                           .attrs_bytes = static_cast<std::uint32_t>(op_.def.attrs->size),
                            .saves_inputs = save_inputs_ != 0,
                            .saves_outputs = save_outputs_ != 0});
   const Ref<Node> holder = Ref<Node>::adopt(node);
   node->op = &op_;
   node->settings = ts_.settings;
   node->path = ts_.path;
-  node->random = kernel_args_.random;
-  std::memcpy(node->attrs, attrs_, op_.def.attrs->size);
+  if (op_.def.random) node->random = kernel_args_.random;
+  copy_attrs(node->attrs, attrs_, op_.def.attrs->size);
   std::uint64_t sequence = ts_.sequence;
   for (std::size_t i = 0; i < inputs_.size(); ++i) {
     const TensorImpl* impl = inputs_[i]->impl();
-    ::new (&node->inputs[i]) Node::Meta(impl != nullptr ? Node::Meta{impl->shape, impl->dtype} : Node::Meta{});
+    ::new (&node->inputs()[i]) Node::Meta(impl != nullptr ? Node::Meta{impl->shape, impl->dtype} : Node::Meta{});
     if (impl == nullptr) continue;
     const TensorImpl* source = edge_inputs_[i]->impl();
     node->set_edge(i, source);
@@ -211,7 +222,7 @@ void Dispatcher::record(Tensor* outputs) {
     if (!is_set(save_inputs_, i)) continue;
     const auto declared = static_cast<std::size_t>(i);
     for (std::size_t at = list_begin_[declared]; at < list_begin_[declared + 1]; ++at) {
-      if (inputs_[at]->defined()) node->save(node->saved_inputs[at], inputs_[at]->impl());
+      if (inputs_[at]->defined()) node->save(node->saved_inputs()[at], inputs_[at]->impl());
     }
   }
   for (int i = 0; i < op_.output_count; ++i) {
@@ -220,7 +231,7 @@ void Dispatcher::record(Tensor* outputs) {
     if (is_set(save_outputs_, i)) {
       // Without its grad meta: an output that held its own node would never be freed.
       const Ref<TensorImpl> bare = new_view(impl, impl->data, impl->shape);
-      node->save(node->saved_outputs[static_cast<std::size_t>(i)], bare.get());
+      node->save(node->saved_outputs()[static_cast<std::size_t>(i)], bare.get());
     }
     if (!is_floating(impl->dtype)) continue;
     impl->requires_grad = true;
@@ -230,7 +241,7 @@ void Dispatcher::record(Tensor* outputs) {
   }
 }
 
-void Dispatcher::run(Tensor* outputs) {
+WEFT_STAGE void Dispatcher::run_stages(Tensor* outputs) {
   if (ts_.settings.autocast && op_.def.autocast != Cast::keep) [[unlikely]] apply_autocast();
   check_inputs();
   infer();
@@ -255,6 +266,8 @@ void Dispatcher::run(Tensor* outputs) {
   if (records_) record(outputs);
 }
 
+void Dispatcher::run(Tensor* outputs) { run_stages(outputs); }
+
 Outputs dispatch(OpEntry* op, const void* attrs, std::span<const Tensor* const> inputs) {
   return dispatch(op, attrs, inputs, kNoOptions);
 }
@@ -268,7 +281,7 @@ Outputs dispatch(OpEntry* op, const void* attrs, std::span<const Tensor* const> 
 
 Tensor dispatch_one(OpEntry* op, const void* attrs, std::span<const Tensor* const> inputs) {
   Tensor output;
-  Dispatcher(*op, attrs, inputs, {kOneEach, inputs.size() + 1}, kNoOptions).run(&output);
+  Dispatcher(*op, attrs, inputs, {kOneEach, inputs.size() + 1}, kNoOptions).run_stages(&output);
   return output;
 }
 

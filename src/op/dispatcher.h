@@ -30,6 +30,8 @@ class Dispatcher {
 
   /// Fills `outputs`, one tensor per declared output.
   void run(Tensor* outputs);
+  /// `run`, for inlining into its caller (dispatch.cpp).
+  void run_stages(Tensor* outputs);
 
  private:
   static constexpr std::size_t kInlineArgs = 16;

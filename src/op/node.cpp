@@ -29,24 +29,24 @@ LeafGrad& leaf_of(const Tensor& tensor) {
 namespace {
 
 template <class T>
-std::span<T> carve(std::byte*& at, std::size_t count) {
+T* carve(std::byte*& at, std::size_t count) {
   auto* first = reinterpret_cast<T*>(at);
   at += count * sizeof(T);
-  return {first, count};
+  return first;
 }
 
 template <class T>
-std::span<T> carve_empty(std::byte*& at, std::size_t count) {
-  const std::span<T> items = carve<T>(at, count);
-  for (T& item : items) ::new (&item) T;
-  return items;
+T* carve_empty(std::byte*& at, std::size_t count) {
+  T* first = carve<T>(at, count);
+  for (std::size_t i = 0; i < count; ++i) ::new (first + i) T;
+  return first;
 }
 
 }  // namespace
 
 Node* Node::make(const Sizes& sizes) {
-  const std::size_t saved_in = sizes.saves_inputs ? sizes.inputs : 0;
-  const std::size_t saved_out = sizes.saves_outputs ? sizes.outputs : 0;
+  const std::uint32_t saved_in = sizes.saves_inputs ? sizes.inputs : 0;
+  const std::uint32_t saved_out = sizes.saves_outputs ? sizes.outputs : 0;
   const std::size_t bytes = sizeof(Node) + sizes.inputs * (sizeof(Edge) + sizeof(Meta)) +
                             (saved_in + saved_out) * sizeof(Saved) + sizes.outputs * sizeof(Tensor) +
                             sizes.attrs_bytes;
@@ -54,12 +54,15 @@ Node* Node::make(const Sizes& sizes) {
   void* block = small ? small_alloc(bytes, thread_state.owner()) : ::operator new(bytes);
   Node* node = ::new (block) Node;
   node->small_block_ = small;
+  node->input_count_ = sizes.inputs;
+  node->output_count_ = static_cast<std::uint8_t>(sizes.outputs);
+  node->saved_input_count_ = saved_in;
+  node->saved_output_count_ = static_cast<std::uint8_t>(saved_out);
   std::byte* at = static_cast<std::byte*>(block) + sizeof(Node);
-  node->edges = carve_empty<Edge>(at, sizes.inputs);
-  node->inputs = carve<Meta>(at, sizes.inputs);
-  node->saved_inputs = carve_empty<Saved>(at, saved_in);
-  node->saved_outputs = carve_empty<Saved>(at, saved_out);
-  node->grads = carve_empty<Tensor>(at, sizes.outputs);
+  node->edges_ = carve_empty<Edge>(at, sizes.inputs);
+  node->inputs_ = carve<Meta>(at, sizes.inputs);
+  node->saved_ = carve_empty<Saved>(at, saved_in + saved_out);
+  node->grads_ = carve_empty<Tensor>(at, sizes.outputs);
   node->attrs = at;
   return node;
 }
@@ -68,7 +71,7 @@ std::string_view Node::name() const { return op != nullptr ? op->name() : functi
 
 void Node::set_edge(std::size_t i, const TensorImpl* input) noexcept {
   if (!input->requires_grad) return;
-  Edge& edge = edges[i];
+  Edge& edge = edges_[i];
   edge.is_leaf = input->node == nullptr;
   edge.target = edge.is_leaf ? input->leaf : input->node;
   edge.output_index = input->output_index;
@@ -81,21 +84,19 @@ void Node::save(Saved& slot, TensorImpl* tensor) noexcept {
 }
 
 void Node::release_saved() noexcept {
-  for (auto saved : {saved_inputs, saved_outputs}) {
-    for (Saved& slot : saved) {
-      if (slot.tensor != nullptr) std::exchange(slot.tensor, nullptr)->release();
-    }
+  for (std::uint32_t i = 0; i < saved_input_count_ + saved_output_count_; ++i) {
+    if (saved_[i].tensor != nullptr) std::exchange(saved_[i].tensor, nullptr)->release();
   }
   function.reset();
   released = true;
 }
 
-void Node::drop_references() noexcept {
-  release_saved();
-  for (Edge& edge : edges) {
-    if (edge.target != nullptr) std::exchange(edge.target, nullptr)->release();
+inline void Node::drop_references() noexcept {
+  if (!released) release_saved();
+  for (std::uint32_t i = 0; i < input_count_; ++i) {
+    if (edges_[i].target != nullptr) edges_[i].target->release();
   }
-  for (Tensor& grad : grads) grad.~Tensor();
+  for (std::uint32_t i = 0; i < output_count_; ++i) grads_[i].~Tensor();
 }
 
 namespace {

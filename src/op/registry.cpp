@@ -163,6 +163,9 @@ OpEntry& add_op(const OpDef& def, const AddOpOptions& options) {
     entry->id = static_cast<std::uint16_t>(reg.entries.size());
     entry->input_count = static_cast<std::uint8_t>(def.inputs.count);
     entry->output_count = static_cast<std::uint8_t>(def.outputs.count);
+    for (std::size_t k = 0; k < def.saves.size(); ++k) {
+      if ((def.saves[k].inputs | def.saves[k].outputs) != 0) entry->save_count = static_cast<std::uint8_t>(k + 1);
+    }
     entry->optional_inputs = mask_of(def.inputs, '?');
     entry->list_inputs = mask_of(def.inputs, '*');
     entry->optional_outputs = mask_of(def.outputs, '?');

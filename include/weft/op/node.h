@@ -65,16 +65,15 @@ class WEFT_API Node final : public RefCounted {
     TensorImpl* tensor = nullptr;
     std::uint32_t version = 0;
   };
-
   struct Sizes {
-    std::size_t inputs = 0;
-    std::size_t outputs = 0;
-    std::size_t attrs_bytes = 0;
+    std::uint32_t inputs = 0;
+    std::uint32_t outputs = 0;
+    std::uint32_t attrs_bytes = 0;
     bool saves_inputs = false;
     bool saves_outputs = false;
   };
-  /// All spans lie behind the node in the same block; `inputs` is left unset, `saved_*` are empty when
-  /// nothing is saved.
+
+  /// `inputs` is left unset; `saved_*` are empty when nothing is saved.
   static Node* make(const Sizes& sizes);
 
   const OpEntry* op = nullptr;  ///< nullptr: `function` differentiates
@@ -84,14 +83,16 @@ class WEFT_API Node final : public RefCounted {
   bool queued = false;    ///< waiting in a backward pass
   bool released = false;  ///< its saved tensors are gone
   RandomAddress random;
-  std::span<Edge> edges;
-  std::span<Meta> inputs;
-  std::span<Saved> saved_inputs;
-  std::span<Saved> saved_outputs;
-  std::span<Tensor> grads;  ///< gradients of the outputs, while a backward pass runs
   std::byte* attrs = nullptr;
   std::unique_ptr<GradFunction> function;
   const char* function_name = nullptr;
+
+  std::span<Edge> edges() const { return {edges_, input_count_}; }
+  std::span<Meta> inputs() const { return {inputs_, input_count_}; }
+  std::span<Saved> saved_inputs() const { return {saved_, saved_input_count_}; }
+  std::span<Saved> saved_outputs() const { return {saved_ + saved_input_count_, saved_output_count_}; }
+  /// Gradients of the outputs, while a backward pass runs.
+  std::span<Tensor> grads() const { return {grads_, output_count_}; }
 
   std::string_view name() const;
   void set_edge(std::size_t i, const TensorImpl* input) noexcept;
@@ -110,8 +111,18 @@ class WEFT_API Node final : public RefCounted {
   Node() = default;
   ~Node() override = default;
   void drop_references() noexcept;
-  Node* next_doomed_ = nullptr;
+
+  std::uint32_t input_count_ = 0;
+  std::uint32_t saved_input_count_ = 0;
+  std::uint8_t saved_output_count_ = 0;
+  std::uint8_t output_count_ = 0;
   bool small_block_ = false;
+  // All of these lie behind the node in its block.
+  Edge* edges_ = nullptr;
+  Meta* inputs_ = nullptr;
+  Saved* saved_ = nullptr;
+  Tensor* grads_ = nullptr;
+  Node* next_doomed_ = nullptr;
 };
 
 inline Node* node_of(const TensorImpl* impl) { return static_cast<Node*>(impl->node); }

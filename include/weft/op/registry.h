@@ -18,6 +18,7 @@ struct OpEntry {
   std::uint16_t id = 0;
   std::uint8_t input_count = 0;   ///< declared
   std::uint8_t output_count = 0;  ///< declared
+  std::uint8_t save_count = 0;    ///< entries of `def.saves` in use
   std::uint32_t optional_inputs = 0;
   std::uint32_t list_inputs = 0;
   std::uint32_t optional_outputs = 0;
