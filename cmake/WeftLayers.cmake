@@ -80,4 +80,8 @@ add_dependencies(weft_base weft_build_id)
 if(TARGET weft_cpu)
   target_compile_options(weft_cpu PRIVATE $<$<CONFIG:Release>:-O3>)
 endif()
+if(TARGET weft_op)
+  # Dispatch may inline what it exports.
+  target_compile_options(weft_op PRIVATE -fno-semantic-interposition)
+endif()
 message(STATUS "Weft: layers ${weft_layers}; oneDNN ${weft_have_onednn}")

@@ -24,5 +24,7 @@ set_target_properties(weft PROPERTIES
   ARCHIVE_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib
   LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
 if(NOT (WEFT_SANITIZE AND CMAKE_CXX_COMPILER_ID MATCHES Clang))   # clang leaves the sanitizer's symbols to the program
-  target_link_options(weft PRIVATE $<$<BOOL:${BUILD_SHARED_LIBS}>:LINKER:--no-undefined>)
+  target_link_options(weft PRIVATE $<$<BOOL:${BUILD_SHARED_LIBS}>:LINKER:--no-undefined>
+    # Our own functions are not replaced from outside: calls among them need no indirection.
+    $<$<BOOL:${BUILD_SHARED_LIBS}>:LINKER:-Bsymbolic-functions>)
 endif()

@@ -113,7 +113,11 @@ WEFT_STAGE void Dispatcher::build_args() {
   }
   for (std::size_t i = 0; i < count; ++i) {
     const TensorImpl* impl = inputs_[i]->impl();
-    ::new (arg_table_ + i) TensorArg(impl != nullptr ? arg_of(impl) : TensorArg{});
+    if (impl != nullptr) {
+      ::new (arg_table_ + i) TensorArg{impl->data, &impl->shape, impl->shape.numel(), impl->dtype};
+    } else {
+      ::new (arg_table_ + i) TensorArg;
+    }
   }
   ::new (&kernel_args_) KernelArgs{.op = op_.name(),
                                    .attrs_data = attrs_,
@@ -211,8 +215,11 @@ void Dispatcher::record(Tensor* outputs) {
   std::uint64_t sequence = ts_.sequence;
   for (std::size_t i = 0; i < inputs_.size(); ++i) {
     const TensorImpl* impl = inputs_[i]->impl();
-    ::new (&node->inputs()[i]) Node::Meta(impl != nullptr ? Node::Meta{impl->shape, impl->dtype} : Node::Meta{});
-    if (impl == nullptr) continue;
+    if (impl == nullptr) {
+      ::new (&node->inputs()[i]) Node::Meta;
+      continue;
+    }
+    ::new (&node->inputs()[i]) Node::Meta{impl->shape, impl->dtype};
     const TensorImpl* source = edge_inputs_[i]->impl();
     node->set_edge(i, source);
     if (source->node != nullptr) sequence = std::max(sequence, node_of(source)->sequence);
