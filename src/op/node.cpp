@@ -69,10 +69,14 @@ Node* Node::make(const Sizes& sizes) {
 
 std::string_view Node::name() const { return op != nullptr ? op->name() : function_name; }
 
-void Node::set_edge(std::size_t i, const TensorImpl* input) noexcept {
+void Node::set_edge(std::size_t i, const TensorImpl* input) {
   if (!input->requires_grad) return;
   Edge& edge = edges_[i];
   edge.is_leaf = input->node == nullptr;
+  if (edge.is_leaf && input->leaf == nullptr) [[unlikely]] {
+    // A leaf made with `requires_grad` gets its record at its first use.
+    leaf_of(Tensor(Ref<TensorImpl>::share(const_cast<TensorImpl*>(input))));
+  }
   edge.target = edge.is_leaf ? input->leaf : input->node;
   edge.output_index = input->output_index;
   edge.target->retain();

@@ -23,7 +23,7 @@ void require_integral_scalar(const Infer& infer, int i, double scalar) {
   const double low = infer.dtype(i) == DType::u8 ? 0 : -limit;
   if (scalar == std::trunc(scalar) && scalar >= low && scalar < limit) return;
   infer.fail(ErrorKind::dtype,
-             cat("the number ", scalar, " does not fit the dtype of ", infer.text(i)),
+             cat("the number ", scalar, " does not fit the dtype: ", infer.text(i)),
              "convert the tensor with .to(DType::f32)");
 }
 

@@ -95,7 +95,7 @@ class WEFT_API Node final : public RefCounted {
   std::span<Tensor> grads() const { return {grads_, output_count_}; }
 
   std::string_view name() const;
-  void set_edge(std::size_t i, const TensorImpl* input) noexcept;
+  void set_edge(std::size_t i, const TensorImpl* input);
   void save(Saved& slot, TensorImpl* tensor) noexcept;
   /// Lets go of saved tensors and the function.
   void release_saved() noexcept;

@@ -29,6 +29,9 @@ struct Arg {
   double scale = 1.0;
 };
 
+/// The session's seed before every run, so that random ops repeat; draws count from 0.
+inline constexpr std::uint64_t kRowSeed = 1;
+
 using In = std::span<const Tensor>;
 using Run = std::function<std::vector<Tensor>(In)>;
 
