@@ -156,8 +156,9 @@ Context current_context() {
 const Settings& current_settings() noexcept { return thread_state.settings; }
 
 Session& current_session() noexcept {
-  Session* session = thread_state.session;
-  return session != nullptr ? *session : *default_session();
+  // Kept, so that dispatch finds the default session without a call.
+  if (thread_state.session == nullptr) thread_state.session = default_session().get();
+  return *thread_state.session;
 }
 
 ContextScope::ContextScope(const Context& context)

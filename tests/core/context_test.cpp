@@ -5,7 +5,6 @@
 
 #include <thread>
 
-#include "core/thread_state.h"
 #include "tests/support/expect_error.h"
 
 namespace weft {
@@ -71,8 +70,8 @@ TEST(Context, OtherThreadsBeginWithTheDefault) {
   const NoGrad no_grad;
   std::thread([] {
     EXPECT_TRUE(current_settings().grad);
-    EXPECT_EQ(thread_state.session, nullptr);
-    EXPECT_NE(current_context().session, nullptr);
+    EXPECT_EQ(current_session().random_state().seed, 0u);
+    EXPECT_EQ(current_context().session.get(), &current_session());
   }).join();
 }
 

@@ -54,6 +54,18 @@ TEST_F(PoolTest, RepeatedRequestsNeitherSplitNorMerge) {
   for (PoolBlock* block : {a, b, c}) pool.free(block);
 }
 
+// Resting blocks are found by a hash of their size; sizes that share a hash must not be mixed up.
+TEST_F(PoolTest, GivesARestingBlockOnlyForItsExactSize) {
+  std::vector<PoolBlock*> blocks;
+  for (std::size_t k = 1; k <= 500; ++k) blocks.push_back(take(512 * k));
+  for (PoolBlock* block : blocks) pool.free(block);
+  for (std::size_t k = 1; k <= 500; ++k) {
+    blocks[k - 1] = take(512 * k);
+    EXPECT_EQ(blocks[k - 1]->bytes, 512 * k);
+  }
+  for (PoolBlock* block : blocks) pool.free(block);
+}
+
 TEST_F(PoolTest, SplitsASegmentAndMergesItAgain) {
   PoolBlock* a = take(300 * kKiB);
   PoolBlock* b = take(300 * kKiB);
@@ -300,10 +312,10 @@ TEST_F(PoolTest, ARetiredStreamLeavesItsMemoryToAnother) {
   const Stream side = fake.create_stream(0);
   PoolBlock* used = pool.allocate(20 * kMiB, side, 0);
   PoolBlock* cached = pool.allocate(64 * kMiB, side, 0);
-  std::byte* data = cached->data;
-  pool.free(cached);
   PoolBlock* visited = take(20 * kMiB);
   pool.used_on(visited, side);
+  std::byte* data = cached->data;
+  pool.free(cached);
   pool.retire_stream(side, main);
   pool.free(visited);
   EXPECT_EQ(fake.live_events, 0);
