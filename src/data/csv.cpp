@@ -80,7 +80,7 @@ class CsvParser {
     while (records_.next()) read_row();
     problems_.raise();
     if (table_.rows == 0) fail("has no rows");
-    for (std::size_t c = 0; c < table_.columns.size(); ++c) sort_classes(table_.columns[c]);
+    for (Column& column : table_.columns) sort_classes(column);
     return std::move(table_);
   }
 

@@ -18,7 +18,7 @@ using nlohmann::ordered_json;
 
 constexpr std::string_view kSchema = "weft.preprocessing/1";
 
-[[noreturn]] void fail(std::string message) {
+[[noreturn]] void fail(std::string_view message) {
   throw Error(ErrorKind::model_file, cat("preprocessing: ", message),
               "the model file is damaged or from a newer version");
 }

@@ -10,7 +10,6 @@ namespace {
 
 using weft::ErrorKind;
 using weft::data::ColumnKind;
-using weft::data::CsvOptions;
 using weft::data::OnError;
 using weft::data::parse_csv;
 

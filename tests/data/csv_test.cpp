@@ -156,7 +156,7 @@ TEST(Csv, AnySpellingOfANumberIsRoundedCorrectly) {
     if (places > 0)
       cell.insert(cell.size() - std::min<std::size_t>(cell.size(), random() % 12), ".");
     if (random() % 8 == 0) cell += "e" + std::to_string(static_cast<int>(random() % 20) - 10);
-    if (random() % 3 == 0) cell = "-" + cell;
+    if (random() % 3 == 0) cell.insert(0, "-");
     text += cell + "\n";
     expected.push_back(std::strtof(cell.c_str(), nullptr));
   }

@@ -14,7 +14,6 @@ namespace {
 using testing::ElementsAre;
 using weft::data::Split;
 using weft::data::split_rows;
-using weft::data::SplitOptions;
 
 std::vector<std::int32_t> cyclic_classes(std::int64_t rows, std::int32_t classes) {
   std::vector<std::int32_t> result;

@@ -40,7 +40,7 @@ std::string small_file(const TemporaryFolder& folder) {
 }
 
 // A file as another writer would make it: no checksums.
-std::string file_of(std::string header, std::size_t data_bytes = 0) {
+std::string file_of(const std::string& header, std::size_t data_bytes = 0) {
   std::string file(8, '\0');
   for (std::size_t i = 0; i < 8; ++i)
     file[i] = static_cast<char>((header.size() >> (8 * i)) & 0xff);
