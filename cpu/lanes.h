@@ -16,36 +16,44 @@ namespace weft::cpu {
 template <class T>
 using Wide = std::conditional_t<std::is_same_v<T, double>, double, float>;
 
-inline constexpr std::int64_t kLanes = 16;
+inline constexpr std::int64_t kLanes = 32;
 /// Elements that a kernel keeps in a local buffer: a multiple of kLanes, small enough for L1.
 inline constexpr std::int64_t kBlock = 512;
 
-/// 16 running sums; element i goes to lane i % 16, in the body and in the remainder.
+/// Running sums; element i goes to lane i % kLanes, in the body and in the remainder.
 template <class C>
 struct LaneSums {
   C lanes[kLanes] = {};
 
-  /// Adds f(i) for i in [0, n). Calls but the last must have n % 16 == 0.
+  /// Adds f(i) for i in [0, n). Calls but the last must have n % kLanes == 0.
   template <class F>
   WEFT_INLINE void add(std::int64_t n, const F& f) {
+    C local[kLanes];  // what nothing else can see stays in registers
+    std::copy(lanes, lanes + kLanes, local);
     std::int64_t i = 0;
     for (; i + kLanes <= n; i += kLanes) {
-      for (std::int64_t l = 0; l < kLanes; ++l) lanes[l] += f(i + l);
+      for (std::int64_t l = 0; l < kLanes; ++l) local[l] += f(i + l);
     }
+    std::copy(local, local + kLanes, lanes);
     for (std::int64_t l = 0; i + l < n; ++l) lanes[l] += f(i + l);
   }
 
-  WEFT_INLINE C total() const {
-    C sums[kLanes / 2];
-    for (std::int64_t l = 0; l < kLanes / 2; ++l) sums[l] = lanes[l] + lanes[l + kLanes / 2];
-    for (std::int64_t half = kLanes / 4; half > 0; half /= 2) {
-      for (std::int64_t l = 0; l < half; ++l) sums[l] += sums[l + half];
+  WEFT_INLINE C total() const { return fold<kLanes / 2>(lanes); }
+
+ private:
+  template <std::int64_t kHalf>
+  static WEFT_INLINE C fold(const C* values) {
+    C sums[kHalf];
+    for (std::int64_t l = 0; l < kHalf; ++l) sums[l] = values[l] + values[l + kHalf];
+    if constexpr (kHalf == 1) {
+      return sums[0];
+    } else {
+      return fold<kHalf / 2>(sums);
     }
-    return sums[0];
   }
 };
 
-/// The greatest of 16 lanes; NaN is passed over.
+/// The greatest element; NaN is passed over.
 template <class C>
 struct LaneMax {
   C lanes[kLanes];
@@ -55,18 +63,29 @@ struct LaneMax {
   }
   template <class F>
   WEFT_INLINE void add(std::int64_t n, const F& f) {
+    C local[kLanes];
+    std::copy(lanes, lanes + kLanes, local);
     std::int64_t i = 0;
     for (; i + kLanes <= n; i += kLanes) {
-      for (std::int64_t l = 0; l < kLanes; ++l) lanes[l] = greater(f(i + l), lanes[l]);
+      for (std::int64_t l = 0; l < kLanes; ++l) local[l] = greater(f(i + l), local[l]);
     }
+    std::copy(local, local + kLanes, lanes);
     for (std::int64_t l = 0; i + l < n; ++l) lanes[l] = greater(f(i + l), lanes[l]);
   }
-  WEFT_INLINE C total() const {
-    C max = lanes[0];
-    for (const C lane : lanes) max = greater(lane, max);
-    return max;
-  }
+  WEFT_INLINE C total() const { return fold<kLanes / 2>(lanes); }
+
+ private:
   static WEFT_INLINE C greater(C a, C b) { return a > b ? a : b; }
+  template <std::int64_t kHalf>
+  static WEFT_INLINE C fold(const C* values) {
+    C tops[kHalf];
+    for (std::int64_t l = 0; l < kHalf; ++l) tops[l] = greater(values[l], values[l + kHalf]);
+    if constexpr (kHalf == 1) {
+      return tops[0];
+    } else {
+      return fold<kHalf / 2>(tops);
+    }
+  }
 };
 
 /// `n` elements as C: in place where T is C, else converted into `buffer`.
@@ -84,6 +103,14 @@ WEFT_INLINE const C* widened(const T* x, std::int64_t n, C* buffer) {
 template <class T, class F>
 WEFT_INLINE void store(T* __restrict y, std::int64_t n, const F& f) {
   for (std::int64_t i = 0; i < n; ++i) y[i] = static_cast<T>(f(i));
+}
+
+/// Asks for `n` elements that will be needed soon: the hardware's own prefetch stops at pages,
+/// which for rows of a few KB is too late.
+template <class T>
+WEFT_INLINE void prefetch(const T* x, std::int64_t n) {
+  constexpr auto kLine = static_cast<std::int64_t>(64 / sizeof(T));
+  for (std::int64_t i = 0; i < n; i += kLine) __builtin_prefetch(x + i);
 }
 
 /// `fn(begin, length)` over blocks of [0, n).

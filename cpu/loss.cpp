@@ -62,7 +62,8 @@ WEFT_CLONES Wide<T> logsumexp(const T* x, std::int64_t n) {
   const C top = max.total();
   LaneSums<C> sums;
   for_blocks(n, [&](std::int64_t begin, std::int64_t m) {
-    store(buffer, m, [&](std::int64_t i) { return math::exp(static_cast<C>(x[begin + i]) - top); });
+    prefetch(x + n + begin, m);
+    store(buffer, m, [&](std::int64_t i) { return math::exp_normal(static_cast<C>(x[begin + i]) - top); });
     sums.add(m, [&](std::int64_t i) { return buffer[i]; });
   });
   return top + math::log(sums.total());
@@ -168,10 +169,10 @@ WEFT_CLONES void softmax_minus_target(const T* x, const T* weight, T* dx, Wide<T
   using C = Wide<T>;
   if (weight == nullptr) {
     store(dx, n,
-          [&](std::int64_t i) { return a * math::exp(static_cast<C>(x[i]) - lse) - spread; });
+          [&](std::int64_t i) { return a * math::exp_normal(static_cast<C>(x[i]) - lse) - spread; });
   } else {
     store(dx, n, [&](std::int64_t i) {
-      return a * math::exp(static_cast<C>(x[i]) - lse) - spread * static_cast<C>(weight[i]);
+      return a * math::exp_normal(static_cast<C>(x[i]) - lse) - spread * static_cast<C>(weight[i]);
     });
   }
 }
@@ -200,7 +201,7 @@ void cross_entropy_grad(const KernelArgs& args) {
     softmax_minus_target(x, ce.weight, dx, lse[row], own + spread * class_weights, spread,
                          ce.classes);
     // Halves are rounded once: the target's element is computed again, not patched.
-    const C probability = math::exp(static_cast<C>(x[target]) - lse[row]);
+    const C probability = math::exp_normal(static_cast<C>(x[target]) - lse[row]);
     dx[target] = static_cast<T>((own + spread * class_weights) * probability -
                                 spread * ce.weight_of(target) - own);
   });

@@ -97,6 +97,7 @@ WEFT_CLONES void layer_norm_rows(const LayerNormRows<T>& a, std::int64_t first, 
       const C* v = widened(x + begin, m, x_block);
       const C* w = block_of(a.weight, begin, m, w_block, kOnes<C>);
       const C* b = block_of(a.bias, begin, m, b_block, kZeros<C>);
+      prefetch(x + a.width + begin, m);
       store(y + begin, m, [&](std::int64_t i) {
         return (v[i] - moments.base - moments.shift) * rstd * w[i] + b[i];
       });

@@ -68,7 +68,8 @@ WEFT_CLONES void softmax_rows(const T* x_rows, T* y_rows, std::int64_t width, st
     for_blocks(width, [&](std::int64_t begin, std::int64_t m) {
       C* e = buffer;
       if constexpr (std::is_same_v<T, C>) e = y + begin;
-      store(e, m, [&](std::int64_t i) { return math::exp(static_cast<C>(x[begin + i]) - shift); });
+      prefetch(x + width + begin, m);
+      store(e, m, [&](std::int64_t i) { return math::exp_normal(static_cast<C>(x[begin + i]) - shift); });
       sums.add(m, [&](std::int64_t i) { return e[i]; });
     });
     const C inverse = inverse_of(sums.total());
@@ -78,7 +79,7 @@ WEFT_CLONES void softmax_rows(const T* x_rows, T* y_rows, std::int64_t width, st
       } else {
         // Halves would lose digits between the passes: their exponentials are computed again.
         store(y + begin, m, [&](std::int64_t i) {
-          return math::exp(static_cast<C>(x[begin + i]) - shift) * inverse;
+          return math::exp_normal(static_cast<C>(x[begin + i]) - shift) * inverse;
         });
       }
     });
@@ -105,13 +106,13 @@ WEFT_CLONES void softmax_columns(const T* x, T* y, std::int64_t extent, std::int
   for (std::int64_t i = 0; i < n; ++i) sum[i] = C{0};
   for (std::int64_t k = 0; k < extent; ++k) {
     const T* v = x + k * stride;
-    for (std::int64_t i = 0; i < n; ++i) sum[i] += math::exp(static_cast<C>(v[i]) - max[i]);
+    for (std::int64_t i = 0; i < n; ++i) sum[i] += math::exp_normal(static_cast<C>(v[i]) - max[i]);
   }
   for (std::int64_t i = 0; i < n; ++i) sum[i] = inverse_of(sum[i]);
   for (std::int64_t k = 0; k < extent; ++k) {
     const T* v = x + k * stride;
     store(y + k * stride, n,
-          [&](std::int64_t i) { return math::exp(static_cast<C>(v[i]) - max[i]) * sum[i]; });
+          [&](std::int64_t i) { return math::exp_normal(static_cast<C>(v[i]) - max[i]) * sum[i]; });
   }
 }
 

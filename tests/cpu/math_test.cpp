@@ -47,6 +47,17 @@ TEST(Math, ExpIsWithinOneUlp) {
             1.0);
 }
 
+TEST(Math, ExpNormalIsWithinOneUlpUpTo88AndZeroBelowMinus87) {
+  double worst = 0;
+  for (float x = -87.0f; x <= 88.0f; x += 0.001f) {
+    worst = std::max(worst, ulps(math::exp_normal(x), std::exp(static_cast<double>(x))));
+  }
+  EXPECT_LE(worst, 1.0);
+  EXPECT_EQ(math::exp_normal(0.0f), 1.0f);
+  for (const float x : {-87.01f, -1e4f, -3e38f, -kInf}) EXPECT_EQ(math::exp_normal(x), 0.0f);
+  EXPECT_TRUE(std::isnan(math::exp_normal(kNan)));
+}
+
 TEST(Math, LogIsWithinOneUlp) {
   EXPECT_LE(worst_ulps([](float x) { return math::log(x); }, [](double x) { return std::log(x); }),
             1.0);

