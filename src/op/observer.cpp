@@ -38,8 +38,17 @@ VariantPin::~VariantPin() {
 }
 
 void host_action(std::function<void()> action) {
-  action();
-  if (thread_state.recorder != nullptr) thread_state.recorder->host_action(action);
+  StepRecorder* const recorder = std::exchange(thread_state.recorder, nullptr);
+  struct Resume {
+    StepRecorder* recorder;
+    ~Resume() { thread_state.recorder = recorder; }
+  };
+  {
+    // What the action writes on the host is written again before each replay, so it is no refusal.
+    const Resume resume{recorder};
+    action();
+  }
+  if (recorder != nullptr) recorder->host_action(action);
 }
 
 bool is_recording() noexcept { return thread_state.recorder != nullptr; }

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "op/transfer.h"
 
+#include <deque>
+#include <mutex>
+#include <vector>
+
 #include "core/tensor_alloc.h"
 #include "core/thread_state.h"
 #include "op/dispatch.h"
@@ -11,6 +15,36 @@
 namespace weft {
 
 namespace {
+
+/// Host tensors that a device still reads from: a source may go out of scope before its stream has
+/// passed the copy.
+class InFlight {
+ public:
+  void keep(const Tensor& source, Backend& backend, Stream stream) {
+    std::vector<Tensor> passed;  // released outside the lock: a borrowed one calls its owner
+    const std::lock_guard lock(mutex_);
+    while (!copies_.empty() && copies_.front().backend->is_done(copies_.front().event)) {
+      copies_.front().backend->destroy_event(copies_.front().event);
+      passed.push_back(std::move(copies_.front().source));
+      copies_.pop_front();
+    }
+    copies_.push_back({&backend, backend.record(stream), source});
+  }
+
+ private:
+  struct Copy {
+    Backend* backend;
+    Event event;
+    Tensor source;
+  };
+  std::mutex mutex_;
+  std::deque<Copy> copies_;
+};
+
+InFlight& in_flight() {
+  static auto* const kept = new InFlight;  // never destroyed: devices may outlive static objects
+  return *kept;
+}
 
 void copy_bytes(const Tensor& target, const Tensor& source) {
   const Device to = target.device();
@@ -28,8 +62,10 @@ void copy_bytes(const Tensor& target, const Tensor& source) {
                         : from.is_cpu()            ? CopyKind::to_device
                         : to.index == from.index   ? CopyKind::within
                                                    : CopyKind::peer;
-  backend_of(device).copy(target.impl()->data, source.impl()->data, bytes, kind,
-                          current_session().stream(device));
+  Backend& backend = backend_of(device);
+  const Stream stream = current_session().stream(device);
+  backend.copy(target.impl()->data, source.impl()->data, bytes, kind, stream);
+  if (from.is_cpu()) in_flight().keep(source, backend, stream);
   if (thread_state.recorder != nullptr) thread_state.recorder->copied(target, source);
   if (to.is_cpu()) {
     if (thread_state.recorder != nullptr) thread_state.recorder->host_read(source);

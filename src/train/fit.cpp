@@ -73,6 +73,7 @@ FitResult Fit::run() {
   result_.steps = step_;
   result_.epochs = epoch_;
   result_.seconds = seconds_since(began_);
+  result_.capture = graph_.report();
   tell([&](TrainCallback& c) { c.after_run(result_); });
   return result_;
 }

@@ -168,6 +168,8 @@ TEST_F(TrainerTest, ACapturedRunEqualsAnEagerOne) {
   const Outcome captured = run({.epochs = 4, .clip_grad_norm = 0.5, .capture = true});
   expect_same(eager.weights, captured.weights);
   EXPECT_EQ(eager.result.last_values, captured.result.last_values);
+  EXPECT_GT(captured.result.capture.replayed, 4u) << captured.result.capture.reason;
+  EXPECT_EQ(eager.result.capture.replayed, 0u);
 }
 
 TEST_F(TrainerTest, AccumulationEqualsTheLargerBatch) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "weft/data/loader.h"
+#include "weft/graph/step_graph.h"
 #include "weft/loss/loss.h"
 #include "weft/metric/metric.h"
 #include "weft/nn/module.h"
@@ -110,6 +111,8 @@ struct FitResult {
   NamedValues best_values;
   NamedValues last_values;
   double seconds = 0;
+  /// What replaying did, and why not, with `TrainerOptions::capture`.
+  StepGraphReport capture;
 };
 
 /// What happens during a run. All calls come from the thread that called `fit`.
