@@ -5,6 +5,7 @@
 #include <atomic>
 #include <mutex>
 
+#include "core/backend_loader.h"
 #include "core/cpu_device.h"
 #include "core/waits.h"
 #include "weft/base/error.h"
@@ -73,7 +74,13 @@ void add_backend(std::unique_ptr<Backend> backend) {
 
 Backend* find_backend(DeviceKind kind) {
   if (kind == DeviceKind::cpu) return &cpu_backend();
-  return slot_of(kind).load(std::memory_order_acquire);
+  Backend* backend = slot_of(kind).load(std::memory_order_acquire);
+  if (backend == nullptr && kind == DeviceKind::cuda) [[unlikely]] {
+    static std::once_flag once;
+    std::call_once(once, [] { load_backend_library(DeviceKind::cuda); });
+    backend = slot_of(kind).load(std::memory_order_acquire);
+  }
+  return backend;
 }
 
 bool device_exists(Device device) {
