@@ -196,7 +196,7 @@ bool layer_norm_grad_fits(const KernelArgs& args) {
 }  // namespace
 
 void register_norm() {
-  constexpr std::initializer_list<DType> dtypes = {DType::f64, DType::f32, DType::bf16, DType::f16};
+  const std::initializer_list<DType> dtypes = {DType::f64, DType::f32, DType::bf16, DType::f16};
   add_kernel("layer_norm", DeviceKind::cuda, dtypes, {.variant = "row", .run = layer_norm});
   add_kernel("layer_norm_grad", DeviceKind::cuda, dtypes,
              {.variant = "row", .run = layer_norm_grad, .workspace = layer_norm_grad_workspace,

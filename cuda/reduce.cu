@@ -199,7 +199,7 @@ bool fits(const KernelArgs& args) {
 }  // namespace
 
 void register_reduce() {
-  constexpr std::initializer_list<DType> dtypes = {DType::f64, DType::f32, DType::bf16, DType::f16};
+  const std::initializer_list<DType> dtypes = {DType::f64, DType::f32, DType::bf16, DType::f16};
   add_kernel("sum", DeviceKind::cuda, dtypes,
              {.variant = "two_pass", .run = sum, .workspace = sum_workspace<dropped>, .applies = fits<dropped>});
   add_kernel("mean", DeviceKind::cuda, dtypes,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cuda/common.cuh"
 #include "weft/math/exp.h"
-#include "weft/op/attrs/norm.h"
+#include "weft/op/attrs/softmax.h"
 #include "weft/op/registry.h"
 
 namespace weft::cuda {
@@ -104,7 +104,7 @@ void softmax_grad(const KernelArgs& args) {
 }  // namespace
 
 void register_softmax() {
-  constexpr std::initializer_list<DType> dtypes = {DType::f64, DType::f32, DType::bf16, DType::f16};
+  const std::initializer_list<DType> dtypes = {DType::f64, DType::f32, DType::bf16, DType::f16};
   add_kernel("softmax", DeviceKind::cuda, dtypes, {.variant = "row", .run = softmax});
   add_kernel("softmax_grad", DeviceKind::cuda, dtypes, {.variant = "row", .run = softmax_grad});
 }
