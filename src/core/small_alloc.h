@@ -66,6 +66,12 @@ inline constexpr std::uint64_t kSmallLive = std::uint64_t{1} << 40;
 /// Set while an allocation of the CPU is to fail (memory::fail_allocation): no fast path then.
 extern std::atomic<bool> small_failure_armed __attribute__((visibility("hidden")));
 
+// All but the link to the next free block.
+inline void poison_free(void* block, std::size_t size_class) noexcept {
+  poison(static_cast<std::byte*>(block) + sizeof(void*),
+         kSmallSizes[size_class] - kSmallHeaderBytes - sizeof(void*));
+}
+
 void* small_alloc_slow(std::size_t payload, OwnerId owner);
 void small_free_slow() noexcept;
 
@@ -111,8 +117,7 @@ inline void small_free(void* block) noexcept {
   SmallCache& cache = thread_state.cache;
   *static_cast<void**>(block) = cache.heads[size_class];
   cache.heads[size_class] = block;
-  poison(static_cast<std::byte*>(block) + sizeof(void*),
-         kSmallSizes[size_class] - kSmallHeaderBytes - sizeof(void*));
+  detail::poison_free(block, size_class);
   const std::size_t held = cache.held.load(relaxed) + kSmallSizes[size_class];
   cache.held.store(held, relaxed);
   if (held > cache.limit) [[unlikely]]

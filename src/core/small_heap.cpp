@@ -185,6 +185,7 @@ void* SmallHeap::pop_block(unsigned size_class) noexcept {
         new (slab->memory + slab->cut) SmallHeader{std::uint64_t{size_class} << 32, slab};
     block = header + 1;
     slab->cut += slab->block_bytes();
+    detail::poison_free(block, size_class);
   }
   ++slab->out;
   handed_out_ += slab->block_bytes();
