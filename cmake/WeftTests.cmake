@@ -31,7 +31,7 @@ function(weft_add_tests program layer)
   target_link_libraries(${program} PRIVATE weft_compile weft_test_support GTest::gmock GTest::gtest_main ${CMAKE_DL_LIBS})
   target_compile_options(${program} PRIVATE $<$<CONFIG:Release>:-O1>)   # a fifth less to compile; what is tested is at -O2
   set_target_properties(${program} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
-  gtest_discover_tests(${program} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+  gtest_discover_tests(${program} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 NO_PRETTY_VALUES
     WORKING_DIRECTORY ${PROJECT_BINARY_DIR}/tests
     PROPERTIES LABELS ${layer} TIMEOUT 300)
 endfunction()

@@ -53,6 +53,7 @@
 #include "weft/op/node.h"
 #include "weft/op/observer.h"
 #include "weft/op/op.h"
+#include "weft/op/plugin.h"
 #include "weft/op/recording.h"
 #include "weft/op/registry.h"
 #include "weft/op/step_state.h"
