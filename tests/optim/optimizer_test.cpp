@@ -9,7 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "tests/sim/sim_device.h"
 #include "weft/base/error.h"
+#include "weft/core/backend.h"
 #include "weft/core/context.h"
 #include "weft/op/node.h"
 #include "weft/ops/pointwise.h"
@@ -232,6 +234,48 @@ TEST(Optimizer, UpdatesParametersOfF64) {
   loss_of(p).backward();
   sgd.step();
   EXPECT_THAT(values(p), ElementsAre(-1));
+}
+
+TEST(Optimizer, HalfParametersKeepF32State) {
+  Parameter p = parameter({1}, "p");
+  p.to(DType::bf16);
+  AdamW adamw(std::vector{p}, {.lr = 0.25, .weight_decay = 0});
+  loss_of(p).backward();
+  adamw.step();
+  EXPECT_THAT(values(p), ElementsAre(0.75));
+  for (const auto& [name, value] : adamw.state_dict()) {
+    if (!name.starts_with("exp_avg")) continue;
+    EXPECT_EQ(value.dtype(), DType::f32) << name;
+  }
+}
+
+TEST(Optimizer, RefusesAModelThatMovedToAnotherDevice) {
+  test::install_sim();
+  Parameter p = parameter({1}, "p");
+  SGD sgd(std::vector{p}, {.lr = 1});
+  p.to(test::kSim);
+  loss_of(p).backward();
+  const Error error = error_of([&] { sgd.step(); });
+  EXPECT_EQ(error.kind(), ErrorKind::state);
+  EXPECT_THAT(error.what(), HasSubstr("`p` moved to sim:0 but the optimizer's state is on cpu"));
+  EXPECT_THAT(error_of([&] { SGD(std::vector{p, parameter({1}, "q")}, {.lr = 1}); }).what(),
+              HasSubstr("`p` is on sim:0 but `q` is on cpu"));
+}
+
+TEST(Optimizer, StepsOnADeviceWithoutWaitingForIt) {
+  test::install_sim();
+  Parameter p = parameter({0}, "p");
+  p.to(test::kSim);
+  SGD sgd(std::vector{p}, {.lr = 1});
+  const std::uint64_t waits = host_waits();
+  for (const double lr : {1.0, 10.0, 100.0}) {
+    sgd.set_lr(lr);
+    loss_of(p).backward();
+    sgd.step();
+    sgd.zero_grad();
+  }
+  EXPECT_EQ(host_waits(), waits);
+  EXPECT_THAT(values(p), ElementsAre(-111)) << "each step used the rate that was sent with it";
 }
 
 TEST(Optimizer, RefusesValuesOutOfRange) {

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "weft/amp/autocast.h"
 #include "weft/base/error.h"
 #include "weft/core/context.h"
 #include "weft/core/threads.h"
@@ -83,7 +84,7 @@ class TrainerTest : public ::testing::Test {
 
   static Outcome run(const TrainerOptions& options, std::int64_t count = 22, std::int64_t batch = 8,
                      bool validate = true) {
-    const ContextScope scope(Context::make({}, 1));
+    const ContextScope scope(Context::make(current_settings(), 1));
     nn::Sequential net = network();
     Trainer trainer(net, loss::CrossEntropy(), optim::AdamW(net.parameters(), {.lr = 0.05}),
                     options);
@@ -123,6 +124,29 @@ TEST_F(TrainerTest, LearnsToSeparateTwoClasses) {
   const Outcome out = run({.epochs = 20}, 64);
   EXPECT_GT(find_value(out.result.last_values, "val/accuracy").value(), 0.85);
   EXPECT_LT(find_value(out.result.last_values, "train/loss").value(), 0.4);
+}
+
+TEST_F(TrainerTest, LearnsInHalfPrecisionToo) {
+  for (const DType dtype : {DType::bf16, DType::f16}) {
+    for (const bool capture : {false, true}) {
+      const Autocast autocast(dtype);
+      TrainerOptions options{.epochs = 20, .capture = capture};
+      if (dtype == DType::f16) options.loss_scaler = optim::LossScaler({.init = 1024});
+      const Outcome out = run(options, 64);
+      EXPECT_GT(find_value(out.result.last_values, "val/accuracy").value(), 0.85) << name_of(dtype);
+      EXPECT_EQ(out.weights[0].second.dtype(), DType::f32) << "the masters stay f32";
+    }
+  }
+}
+
+TEST_F(TrainerTest, AnOverflowUnderLossScalingIsSkippedAndNamesItsParameter) {
+  const Autocast autocast(DType::f16);
+  const Outcome out = run({.epochs = 2, .loss_scaler = optim::LossScaler({.init = 1e30})}, 64);
+  ASSERT_FALSE(out.log.steps.empty());
+  EXPECT_FALSE(out.log.steps[0].applied);
+  EXPECT_THAT(out.log.steps[0].overflowed,
+              ::testing::AnyOf("0.weight", "0.bias", "3.weight", "3.bias"));
+  EXPECT_TRUE(std::isfinite(out.log.steps[0].loss)) << "only the scaled loss overflowed";
 }
 
 TEST_F(TrainerTest, TellsWhatHappensInOrder) {
