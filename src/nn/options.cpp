@@ -19,8 +19,9 @@ std::string_view trimmed(std::string_view text) {
 
 template <class T>
 std::optional<T> parse_whole(std::string_view text) {
-  if (!text.empty() && text.front() == '+') text.remove_prefix(1);
-  if (text.empty() || text.front() == '+') return {};
+  const bool plus = text.starts_with('+');
+  if (plus) text.remove_prefix(1);
+  if (text.empty() || (plus && text.front() == '-')) return {};
   T value{};
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (code != std::errc() || end != text.data() + text.size()) return {};
@@ -102,8 +103,11 @@ std::string needed_text(const OptionSpec& spec) {
   if (spec.length > 0) text += cat(" of length ", spec.length);
   if (!spec.choices.empty()) {
     const std::vector<std::string> words = choices_of(spec);
-    text = spec.type == OptionType::text ? cat("one of ", join(words))
-                                         : cat(text, ", or ", join(words, " or "));
+    if (spec.type == OptionType::text) {
+      text = cat("one of ", join(words));
+    } else {
+      text += cat(spec.type == OptionType::texts ? " of " : ", or ", join(words, " or "));
+    }
   }
   if (spec.nullable()) text += ", or null";
   return text;
@@ -142,6 +146,20 @@ std::optional<OptionValue> parse_integers(const OptionInput& input) {
   return OptionValue(std::move(list));
 }
 
+bool is_choice(const OptionSpec& spec, const std::string& word) {
+  const std::vector<std::string> words = choices_of(spec);
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+/// The first item of a list of words that is none of the choices.
+std::string first_foreign_item(const OptionSpec& spec, const OptionInput& input) {
+  if (spec.choices.empty()) return {};
+  for (const std::string& item : input.items) {
+    if (!is_choice(spec, item)) return item.empty() ? "\"\"" : item;
+  }
+  return {};
+}
+
 std::optional<OptionValue> parse_typed(const OptionSpec& spec, const OptionInput& input) {
   if (input.is_list && !is_list_type(spec.type)) return {};
   const bool is_text = spec.type == OptionType::text || spec.type == OptionType::texts;
@@ -172,6 +190,7 @@ std::optional<OptionValue> parse_typed(const OptionSpec& spec, const OptionInput
       return OptionValue(std::move(list));
     }
     case OptionType::texts:
+      if (!first_foreign_item(spec, input).empty()) return {};
       return OptionValue(input.items);
   }
   return {};
@@ -202,8 +221,10 @@ bool has_length(const OptionSpec& spec, std::size_t items) {
 }
 
 std::string choice_hint(const OptionSpec& spec, const OptionInput& input) {
-  if (spec.choices.empty() || input.is_list || input.is_null) return {};
-  const std::string near = nearest_name(input.items.front(), choices_of(spec));
+  if (spec.choices.empty() || input.items.empty() || input.is_null) return {};
+  const std::string given = spec.type == OptionType::texts ? first_foreign_item(spec, input)
+                                                           : input.items.front();
+  const std::string near = nearest_name(given, choices_of(spec));
   return near.empty() ? std::string() : cat("; did you mean `", near, "`?");
 }
 
@@ -286,7 +307,11 @@ std::string type_text(const OptionSpec& spec) {
   if (const std::string range = range_text(spec.range); !range.empty()) text += cat(' ', range);
   if (spec.length > 0) text += cat(" (", spec.length, ')');
   const std::string words = join(choices_of(spec), " | ");
-  if (!words.empty()) text = spec.type == OptionType::text ? words : cat(text, " | ", words);
+  if (!words.empty()) {
+    text = spec.type == OptionType::text    ? words
+           : spec.type == OptionType::texts ? cat("list of ", words)
+                                            : cat(text, " | ", words);
+  }
   if (spec.nullable()) text += " | null";
   return text;
 }
@@ -294,13 +319,8 @@ std::string type_text(const OptionSpec& spec) {
 std::optional<OptionValue> read_option(const OptionSpec& spec, const OptionInput& input,
                                        std::string& problem) {
   if (input.is_null && !input.is_quoted && spec.nullable()) return OptionValue();
-  const bool is_word = !input.is_list && !input.items.empty() && !spec.choices.empty();
-  if (is_word) {
-    const std::vector<std::string> words = choices_of(spec);
-    if (std::find(words.begin(), words.end(), input.items.front()) != words.end()) {
-      return OptionValue(input.items.front());
-    }
-  }
+  const bool one_word = !input.is_list && !input.items.empty() && spec.type != OptionType::texts;
+  if (one_word && is_choice(spec, input.items.front())) return OptionValue(input.items.front());
   const bool null_text = input.is_null && !input.is_quoted;
   std::optional<OptionValue> value = null_text ? std::nullopt : parse_typed(spec, input);
   if (!value || !has_length(spec, input.items.size())) {

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <new>
+#include <string>
+
+#include "cli/verbs.h"
+#include "run/exit_code.h"
+#include "weft/base/error.h"
+#include "weft/base/text.h"
+#include "weft/base/version.h"
+
+namespace weft::cli {
+namespace {
+
+void print_error(std::string_view text) {
+  while (true) {
+    const auto end = text.find('\n');
+    std::fprintf(stderr, "error: %s\n", std::string(text.substr(0, end)).c_str());
+    if (end == std::string_view::npos) return;
+    text.remove_prefix(end + 1);
+  }
+}
+
+int report_usage(const CLI::App& app, const CLI::ParseError& error, int count, char** arguments) {
+  if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+  print_error(error.what());
+  std::vector<std::string> verbs;
+  for (const CLI::App* verb : app.get_subcommands({})) verbs.push_back(verb->get_name());
+  const bool unknown_verb = count > 1 && app.get_subcommands().empty() && arguments[1][0] != '-';
+  const std::string near = unknown_verb ? nearest_name(arguments[1], verbs) : std::string();
+  if (!near.empty()) {
+    std::fprintf(stderr, "did you mean `weft %s`?\n", near.c_str());
+  } else {
+    std::fprintf(stderr, "weft --help shows the verbs, weft VERB --help their flags\n");
+  }
+  return kExitUsage;
+}
+
+int run(int count, char** arguments) {
+  int exit_code = 0;
+  CLI::App app("Weft trains neural networks from a config file.", "weft");
+  app.set_version_flag("--version", std::string("weft ") + build_id());
+  app.require_subcommand(1);
+  app.get_formatter()->column_width(34);
+  add_demo(app, exit_code);
+  add_train(app, exit_code);
+  add_evaluate(app);
+  add_predict(app);
+  add_config(app);
+  add_runs(app);
+  add_listings(app);
+  add_devices(app);
+  add_doctor(app);
+  try {
+    app.parse(count, arguments);
+  } catch (const CLI::ParseError& error) {
+    return report_usage(app, error, count, arguments);
+  } catch (const Error& error) {
+    print_error(error.what());
+    return exit_code_of(error.kind());
+  } catch (const std::bad_alloc&) {
+    print_error("out of memory");
+    return exit_code_of(ErrorKind::memory);
+  } catch (const std::exception& error) {
+    print_error(error.what());
+    return kExitOther;
+  }
+  return exit_code;
+}
+
+}  // namespace
+}  // namespace weft::cli
+
+int main(int count, char** arguments) { return weft::cli::run(count, arguments); }
