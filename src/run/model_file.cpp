@@ -10,19 +10,11 @@
 namespace weft {
 namespace {
 
-constexpr std::string_view kFormat = "1.0";
-
 const std::string& metadata_of(const io::SafetensorsFile& file, const std::filesystem::path& path, const char* key) {
   const auto found = file.metadata().find(key);
   if (found != file.metadata().end()) return found->second;
   throw Error(ErrorKind::model_file, cat("the metadata has no `", key, "`"),
               "only files that weft train wrote can be loaded without a model", path.string());
-}
-
-void check_format(const std::string& format, const std::filesystem::path& path) {
-  if (format.substr(0, format.find('.')) == kFormat.substr(0, kFormat.find('.'))) return;
-  throw Error(ErrorKind::model_file, cat("the file has format ", weft::quoted(format), "; this program reads 1.x"),
-              "use a version of weft that knows it", path.string());
 }
 
 std::int64_t outputs_of(const data::Preprocessing& preprocessing) {
@@ -49,14 +41,12 @@ void save_model(const std::filesystem::path& path, const nn::Sequential& model, 
   std::vector<io::NamedTensor> tensors;
   for (const auto& [name, tensor] : model.state_dict()) tensors.push_back({name, tensor.to(Device())});
   io::write_safetensors(path, tensors,
-                        {{"weft.format", std::string(kFormat)},
-                         {"weft.config", resolved_json(settled(config, data.class_counts))},
+                        {{"weft.config", resolved_json(settled(config, data.class_counts))},
                          {"weft.preprocessing", data.preprocessing.to_json()}});
 }
 
 LoadedModel load_model(const std::filesystem::path& path) {
   const io::SafetensorsFile file(path);
-  check_format(metadata_of(file, path, "weft.format"), path);
   const std::string& text = metadata_of(file, path, "weft.config");
   const std::string& columns = metadata_of(file, path, "weft.preprocessing");
   try {
