@@ -21,7 +21,7 @@ struct Rows {
     count = shape[dim];
     inner = shape.numel(dim + 1, shape.rank());
   }
-  std::int64_t rows() const { return outer * inner; }
+  WEFT_HD std::int64_t rows() const { return outer * inner; }
   __device__ std::int64_t begin(std::int64_t row) const { return row / inner * count * inner + row % inner; }
 };
 
