@@ -215,6 +215,37 @@ TEST(Module, EverySetterBumpsTheRevision) {
   EXPECT_TRUE(bumps([&] { (void)net.on_forward("fc1", [](const nn::ForwardCall&) {}); }));
 }
 
+/// Runs one part as often as the input says, and another for negative sums.
+class Branching : public nn::Module {
+  nn::Linear step = child("step", nn::Linear(2, 2));
+  nn::Linear other = child("other", nn::Linear(2, 2));
+
+ public:
+  Tensor forward(const Tensor& x) override {
+    if (x.to_vector()[0] < 0) return other(x);
+    Tensor y = x;
+    for (int i = 0; i < static_cast<int>(x.to_vector()[0]); ++i) y = step(y);
+    return y;
+  }
+};
+
+TEST(Module, ForwardMayBranchOnValues) {
+  Branching net;
+  net(Tensor::of({{-1, 0}})).backward(Tensor::of({{1, 1}}));
+  EXPECT_FALSE(net.parameters()[0].grad().defined());
+  EXPECT_TRUE(net.parameters()[2].grad().defined());
+}
+
+TEST(Module, ForwardMayLoopAsOftenAsTheInputSays) {
+  Branching net;
+  int calls = 0;
+  const auto hook = net.on_forward("step", [&](const nn::ForwardCall&) { ++calls; });
+  net(Tensor::of({{3, 0}}));
+  EXPECT_EQ(calls, 3);
+  net(Tensor::of({{1, 0}}));
+  EXPECT_EQ(calls, 4);
+}
+
 TEST(Module, SummaryShowsPathsShapesAndCounts) {
   Net net;
   const std::string text = net.summary(Tensor::of({{1, 2, 3}}));

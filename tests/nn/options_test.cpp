@@ -39,8 +39,11 @@ TEST(Options, FillDefaults) {
 }
 
 TEST(Options, ParseTexts) {
-  const std::pair<std::string, std::string> texts[] = {
-      {"out", "16"}, {"kernel", "[3, 5]"}, {"padding", "same"}, {"bias", "false"}, {"ignore_index", "-1"}};
+  const std::pair<std::string, std::string> texts[] = {{"out", "16"},
+                                                       {"kernel", "[3, 5]"},
+                                                       {"padding", "same"},
+                                                       {"bias", "false"},
+                                                       {"ignore_index", "-1"}};
   const OptionValues values = OptionValues::parse(kSpecs, texts, "conv2d");
   EXPECT_EQ(values.integer("out"), 16);
   EXPECT_EQ(values.pair("kernel"), (std::array<std::int64_t, 2>{3, 5}));
@@ -73,18 +76,22 @@ TEST(Options, TellWhatIsNeeded) {
   EXPECT_EQ(problem_of(kSpecs[0], "0"), "must be >= 1, got 0");
   EXPECT_EQ(problem_of(kSpecs[0], "1.5"), "expects an integer, got \"1.5\"");
   EXPECT_EQ(problem_of(kSpecs[0], "null"), "expects an integer, got null");
-  EXPECT_EQ(problem_of(kSpecs[2], "sane"),
-            "expects an integer or two of them, or same or valid, got \"sane\"; did you mean `same`?");
+  EXPECT_EQ(
+      problem_of(kSpecs[2], "sane"),
+      "expects an integer or two of them, or same or valid, got \"sane\"; did you mean `same`?");
   EXPECT_EQ(problem_of(kSpecs[3], "yes"), "expects true or false, got \"yes\"");
   EXPECT_EQ(problem_of(kSpecs[4], "[0.9]"), "expects a list of numbers of length 2, got [0.9]");
   EXPECT_EQ(problem_of(kSpecs[4], "[0.9, 1]"), "must be in [0, 1), got 1");
-  EXPECT_EQ(problem_of(kSpecs[6], "marco"), "expects one of macro, micro, got \"marco\"; did you mean `macro`?");
+  EXPECT_EQ(problem_of(kSpecs[6], "marco"),
+            "expects one of macro, micro, got \"marco\"; did you mean `macro`?");
 }
 
 TEST(Options, TakeNumbersInEveryUsualForm) {
   const OptionSpec spec{.name = "lr", .type = number, .initial = "0"};
-  for (const char* good : {"1e-3", "+1", ".5", "0.001", "-2", "1E5", "0"}) EXPECT_EQ(problem_of(spec, good), "") << good;
-  for (const char* bad : {"inf", "nan", ".inf", "0x10", "1_000", "12:30", "010", "1e999", "", "--1", "+-1", "1 2"}) {
+  for (const char* good : {"1e-3", "+1", ".5", "0.001", "-2", "1E5", "0"})
+    EXPECT_EQ(problem_of(spec, good), "") << good;
+  for (const char* bad :
+       {"inf", "nan", ".inf", "0x10", "1_000", "12:30", "010", "1e999", "", "--1", "+-1", "1 2"}) {
     EXPECT_NE(problem_of(spec, bad), "") << bad;
   }
 }
@@ -99,7 +106,8 @@ TEST(Options, ReadDurations) {
   EXPECT_EQ(std::get<double>(read_option(spec, option_input("90s"), problem)->data()), 90);
   EXPECT_EQ(std::get<double>(read_option(spec, option_input("1.5m"), problem)->data()), 90);
   EXPECT_EQ(std::get<double>(read_option(spec, option_input("8h"), problem)->data()), 28800);
-  for (const char* bad : {"90", "s", "-1s", "0m", "1d"}) EXPECT_NE(problem_of(spec, bad), "") << bad;
+  for (const char* bad : {"90", "s", "-1s", "0m", "1d"})
+    EXPECT_NE(problem_of(spec, bad), "") << bad;
 }
 
 TEST(Options, KeepAllBitsOfAnUnsignedInteger) {
@@ -112,11 +120,13 @@ TEST(Options, KeepAllBitsOfAnUnsignedInteger) {
 }
 
 TEST(Options, NameTheWordThatIsNoChoice) {
-  const OptionSpec spec{.name = "sinks", .type = texts, .initial = "[console]", .choices = "console|jsonl"};
+  const OptionSpec spec{
+      .name = "sinks", .type = texts, .initial = "[console]", .choices = "console|jsonl"};
   EXPECT_EQ(problem_of(spec, "[console, jsonl]"), "");
   EXPECT_EQ(problem_of(spec, "console"), "");
-  EXPECT_EQ(problem_of(spec, "[console, json]"),
-            "expects a list of texts of console or jsonl, got [console, json]; did you mean `jsonl`?");
+  EXPECT_EQ(
+      problem_of(spec, "[console, json]"),
+      "expects a list of texts of console or jsonl, got [console, json]; did you mean `jsonl`?");
 }
 
 TEST(Options, PrintAsJson) {

@@ -71,6 +71,18 @@ TEST(SGD, MomentumAddsUp) {
   EXPECT_THAT(values(p), ElementsAre(DoubleNear(-0.29, 1e-7)));
 }
 
+// By hand, b is the momentum sum: b1 = 1, p = -0.1 (1 + 0.9); b2 = 1.9, p -= 0.1 (1 + 0.9 * 1.9).
+TEST(SGD, NesterovLooksAhead) {
+  const Parameter p = parameter({0}, "p");
+  SGD sgd(std::vector{p}, {.lr = 0.1, .momentum = 0.9, .nesterov = true});
+  for (int i = 0; i < 2; ++i) {
+    loss_of(p).backward();
+    sgd.step();
+    sgd.zero_grad();
+  }
+  EXPECT_THAT(values(p), ElementsAre(DoubleNear(-0.461, 1e-6)));
+}
+
 // The first Adam step has size lr whatever the gradient: m/(sqrt(v)) is 1 after bias correction.
 TEST(AdamW, FirstStepIsTheLearningRateAfterDecoupledDecay) {
   const Parameter p = parameter({10}, "p");
