@@ -16,10 +16,12 @@ namespace weft {
 
 struct Slab;
 
-/// In front of each block. `state` holds owner (bits 0-31), size class (32-39) and live (40); it is
-/// atomic because reports read it while other threads allocate.
+/// In front of each block. Owner and live are atomic because reports read them while other threads
+/// allocate; a report may see a block between two owners.
 struct SmallHeader {
-  std::atomic<std::uint64_t> state;
+  std::atomic<OwnerId> owner;
+  std::atomic<bool> live;
+  std::uint8_t size_class;
   Slab* slab;
 };
 inline constexpr std::size_t kSmallHeaderBytes = sizeof(SmallHeader);
@@ -61,8 +63,6 @@ consteval std::array<std::uint8_t, kSmallLimit / 64 + 1> small_class_index() {
 
 inline constexpr std::array<std::uint8_t, kSmallLimit / 64 + 1> kSmallIndex = small_class_index();
 
-inline constexpr std::uint64_t kSmallLive = std::uint64_t{1} << 40;
-
 /// Set while an allocation of the CPU is to fail (memory::fail_allocation): no fast path then.
 extern std::atomic<bool> small_failure_armed __attribute__((visibility("hidden")));
 
@@ -97,7 +97,8 @@ inline void* try_small_alloc(std::size_t payload, OwnerId owner) noexcept {
   cache.held.store(cache.held.load(relaxed) - kSmallSizes[size_class], relaxed);
   cache.served.store(cache.served.load(relaxed) + 1, relaxed);
   auto* header = static_cast<SmallHeader*>(block) - 1;
-  header->state.store(detail::kSmallLive | std::uint64_t{size_class} << 32 | owner, relaxed);
+  header->owner.store(owner, relaxed);
+  header->live.store(true, relaxed);
   return block;
 }
 
@@ -112,8 +113,8 @@ inline void* small_alloc(std::size_t payload, OwnerId owner) {
 inline void small_free(void* block) noexcept {
   constexpr auto relaxed = std::memory_order_relaxed;
   auto* header = static_cast<SmallHeader*>(block) - 1;
-  const std::uint64_t size_class = static_cast<std::uint8_t>(header->state.load(relaxed) >> 32);
-  header->state.store(size_class << 32, relaxed);
+  const std::size_t size_class = header->size_class;
+  header->live.store(false, relaxed);
   SmallCache& cache = thread_state.cache;
   *static_cast<void**>(block) = cache.heads[size_class];
   cache.heads[size_class] = block;

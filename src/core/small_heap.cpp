@@ -111,7 +111,8 @@ void* SmallHeap::take(std::size_t payload, OwnerId owner) {
   cache.held.store(cache.held.load(kRelaxed) - kSmallSizes[size_class], kRelaxed);
   cache.served.store(cache.served.load(kRelaxed) + 1, kRelaxed);
   auto* header = static_cast<SmallHeader*>(block) - 1;
-  header->state.store(detail::kSmallLive | std::uint64_t{size_class} << 32 | owner, kRelaxed);
+  header->owner.store(owner, kRelaxed);
+  header->live.store(true, kRelaxed);
   sample_.store(live_locked(), kRelaxed);
   lock.unlock();
   pool.note_peak();
@@ -181,8 +182,8 @@ void* SmallHeap::pop_block(unsigned size_class) noexcept {
   if (block != nullptr) {
     slab->free = *static_cast<void**>(block);
   } else {
-    auto* header =
-        new (slab->memory + slab->cut) SmallHeader{std::uint64_t{size_class} << 32, slab};
+    auto* header = new (slab->memory + slab->cut)
+        SmallHeader{0, false, static_cast<std::uint8_t>(size_class), slab};
     block = header + 1;
     slab->cut += slab->block_bytes();
     detail::poison_free(block, size_class);
@@ -250,9 +251,8 @@ void SmallHeap::add_owners(std::map<OwnerId, OwnerAccount>& owners) {
   for (const Slab* slab = slabs_; slab != nullptr; slab = slab->next) {
     for (std::size_t at = 0; at < slab->cut; at += slab->block_bytes()) {
       const auto* header = reinterpret_cast<const SmallHeader*>(slab->memory + at);
-      const std::uint64_t state = header->state.load(kRelaxed);
-      if ((state & detail::kSmallLive) == 0) continue;
-      OwnerAccount& account = owners[static_cast<OwnerId>(state)];
+      if (!header->live.load(kRelaxed)) continue;
+      OwnerAccount& account = owners[header->owner.load(kRelaxed)];
       account.bytes += slab->block_bytes();
       ++account.blocks;
     }

@@ -206,9 +206,7 @@ void rebind(TensorImpl& impl, StorageRef storage, std::byte* data) noexcept {
 
 namespace {
 
-[[gnu::noinline]] void destroy_slow(TensorImpl* impl) noexcept {
-  if (impl->node != nullptr) impl->node->release();
-  if (impl->leaf != nullptr) impl->leaf->release();
+[[gnu::noinline]] void release_storage(TensorImpl* impl) noexcept {
   if (!impl->embeds_storage) {
     impl->storage->release();
     small_free(impl);
@@ -216,25 +214,22 @@ namespace {
   }
   Storage* embedded = embedded_storage_of(impl);
   if (impl->storage != embedded) impl->storage->release();
-  if (embedded->kind == Storage::Kind::inline_block &&
-      embedded->refs.load(std::memory_order_acquire) == 1) {
-    small_free(impl);
-    return;
-  }
   embedded->release();
 }
 
 }  // namespace
 
 void TensorImpl::destroy(TensorImpl* impl) noexcept {
+  if (impl->node != nullptr) impl->node->release();
+  if (impl->leaf != nullptr) [[unlikely]]
+    impl->leaf->release();
   const Storage* embedded = embedded_storage_of(impl);
-  if (impl->node == nullptr && impl->leaf == nullptr && impl->storage == embedded &&
-      embedded->kind == Storage::Kind::inline_block &&
+  if (impl->storage == embedded && embedded->kind == Storage::Kind::inline_block &&
       embedded->refs.load(std::memory_order_acquire) == 1) [[likely]] {
     small_free(impl);
-    return;
+  } else {
+    release_storage(impl);
   }
-  destroy_slow(impl);
 }
 
 Tensor Tensor::of(double value, TensorOptions options) {

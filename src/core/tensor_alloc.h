@@ -57,11 +57,11 @@ inline Ref<TensorImpl> embed(void* block, const Shape& shape, DType dtype, std::
 
 /// Uninitialised, on the current stream of `device`. Throws Error(memory | device | value).
 inline Ref<TensorImpl> new_tensor(const Shape& shape, DType dtype, Device device) {
-  // Without overflow: at most 2^15 elements of at most 8 bytes.
+  // One comparison for size and overflow: so many elements fit whatever the dtype.
   const auto count = static_cast<std::size_t>(shape.numel());
-  const std::size_t bytes = count * size_of(dtype);
-  if (count <= detail::kMaxEmbeddedBytes && bytes <= detail::kMaxEmbeddedBytes &&
-      device == Device() && thread_state.arena == nullptr) [[likely]] {
+  if (count <= detail::kMaxEmbeddedBytes / 8 && device == Device() && thread_state.arena == nullptr)
+      [[likely]] {
+    const std::size_t bytes = count * size_of(dtype);
     const OwnerId owner = thread_state.owner();
     if (void* block = try_small_alloc(detail::kEmbeddedData + bytes, owner)) [[likely]] {
       return detail::embed(block, shape, dtype, bytes, owner);
