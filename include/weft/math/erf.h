@@ -11,7 +11,7 @@ namespace weft::math {
 /// Error function within 4 ULP: x + x P(x^2) below 1, and above it 1 - R(x)^8 with R minimax for
 /// erfc^(1/8) on [1, 4]; at 4 erf rounds to 1.
 WEFT_FORMULA float erf(float x) {
-  const float u = clamp(x < 0.0f ? -x : x, 0.0f, 4.0f);
+  const float u = std::fabs(x) > 4.0f ? 4.0f : std::fabs(x);
   const float t = u * u;
   float p = 7.88911508e-5f;
   p = p * t - 0.000802083995f;

@@ -46,10 +46,11 @@ WEFT_FORMULA float exp_normal(float x) {
   p = p * r + 0.166665201f;
   p = p * r + 0.499999934f;
   p = p * r * r + r + 1.0f;
-  // The bits of kRound vanish in the shift: what is left is n in the place of the exponent.
-  const float y = std::bit_cast<float>(std::bit_cast<std::uint32_t>(p) +
-                                       (std::bit_cast<std::uint32_t>(shifted) << 23));
-  return x < -87.0f ? 0.0f : y;
+  // The bits of kRound vanish in the shift: what is left is n in the place of the exponent. A
+  // factor, not an addition to the bits of p: a NaN stays one whatever its payload.
+  const float power =
+      std::bit_cast<float>((std::bit_cast<std::uint32_t>(shifted) << 23) + 0x3f800000u);
+  return x < -87.0f ? 0.0f : p * power;
 }
 WEFT_FORMULA double exp_normal(double x) { return std::exp(x); }
 

@@ -9,7 +9,7 @@ namespace weft::math {
 
 /// Hyperbolic tangent within 2 ULP: x (1 + x^2 P(x^2)) below 0.625, else 1 - 2 / (e^2|x| + 1).
 WEFT_FORMULA float tanh(float x) {
-  const float u = x < 0.0f ? -x : x;
+  const float u = std::fabs(x);
   const float t = x * x;
   float p = -0.00552861304f;
   p = p * t + 0.0204832943f;
