@@ -78,7 +78,10 @@ std::vector<Tensor> fresh_leaves(std::span<const Tensor> inputs) {
   std::vector<Tensor> leaves;
   for (const Tensor& input : inputs) {
     leaves.push_back(input.defined() ? input.detach() : Tensor());
-    if (input.requires_grad()) leaves.back().requires_grad_();
+    if (!input.requires_grad()) continue;
+    // Not requires_grad_: a new leaf changes no setting, and a recorded step may make it.
+    leaf_of(leaves.back());
+    leaves.back().impl()->requires_grad = true;
   }
   return leaves;
 }

@@ -249,6 +249,7 @@ std::vector<Tensor> StepGraph::Impl::run_verified(std::span<const Tensor> inputs
   std::vector<Tensor> results = run_eager(inputs, "the recording is compared with this step");
   const std::vector<Tensor> after = copies_of(state);
   overwrite(state, before);
+  for (const auto& resend : entry.replay->recording().resends) resend();
   const std::vector<Tensor> replayed = entry.replay->run_device(inputs, first_draw);
   const bool equal = same_bits(results, replayed) && same_bits(after, state);
   // The eager step is the one that counts; equal or not, its state stays.

@@ -153,7 +153,11 @@ void StepRecording::derived(const Tensor& leaf, std::size_t index, bool current)
   copies.push_back({leaf, index, current});
 }
 
-void StepRecording::host_action(const std::function<void()>& action) { actions.push_back(action); }
+void StepRecording::host_action(const std::function<void()>& action,
+                                const std::function<void()>& resend) {
+  actions.push_back(action);
+  if (resend) resends.push_back(resend);
+}
 
 void StepRecording::host_read(const Tensor& tensor) {
   refuse(cat("the host reads or makes ", describe(tensor), " within the step"));
@@ -164,6 +168,9 @@ void StepRecording::refuse(std::string reason) {
 }
 
 void StepRecording::finish() {
+  // Leaves that nobody else holds were made by the step itself (checkpoint): they guard nothing.
+  std::erase_if(copies, [](const DerivedGuard& guard) { return guard.leaf.impl()->refs.load() == 1; });
+  std::erase_if(leaves, [](const LeafGuard& guard) { return guard.leaf->use_count() == 1; });
   for (LeafGuard& guard : leaves) guard.filled_after = guard.leaf->filled;
   for (Buffer& buffer : buffers) {
     if (buffer.kind != Buffer::Kind::inside || !buffer.storage) continue;

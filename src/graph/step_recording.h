@@ -82,7 +82,8 @@ class StepRecording final : public StepRecorder {
   void copied(const Tensor& target, const Tensor& source) override;
   void leaf(LeafGrad& leaf) override;
   void derived(const Tensor& leaf, std::size_t index, bool current) override;
-  void host_action(const std::function<void()>& action) override;
+  void host_action(const std::function<void()>& action,
+                   const std::function<void()>& resend) override;
   void host_read(const Tensor& tensor) override;
   void refuse(std::string reason) override;
 
@@ -99,6 +100,7 @@ class StepRecording final : public StepRecorder {
   std::vector<LeafGuard> leaves;
   std::vector<DerivedGuard> copies;
   std::vector<std::function<void()>> actions;
+  std::vector<std::function<void()>> resends;
   std::optional<Device> device;
 
  private:

@@ -37,7 +37,7 @@ VariantPin::~VariantPin() {
   thread_state.pin_required = saved_required_;
 }
 
-void host_action(std::function<void()> action) {
+void host_action(std::function<void()> action, std::function<void()> resend) {
   StepRecorder* const recorder = std::exchange(thread_state.recorder, nullptr);
   struct Resume {
     StepRecorder* recorder;
@@ -48,7 +48,7 @@ void host_action(std::function<void()> action) {
     const Resume resume{recorder};
     action();
   }
-  if (recorder != nullptr) recorder->host_action(action);
+  if (recorder != nullptr) recorder->host_action(action, resend);
 }
 
 bool is_recording() noexcept { return thread_state.recorder != nullptr; }

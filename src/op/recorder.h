@@ -22,7 +22,8 @@ class StepRecorder {
   virtual void leaf(LeafGrad& leaf) = 0;
   /// Before the step uses derived copy `index` of `leaf`, which is current or about to be refreshed.
   virtual void derived(const Tensor& leaf, std::size_t index, bool current) = 0;
-  virtual void host_action(const std::function<void()>& action) = 0;
+  virtual void host_action(const std::function<void()>& action,
+                           const std::function<void()>& resend) = 0;
   /// The host reads a tensor's value: a replay would not.
   virtual void host_read(const Tensor& tensor) = 0;
   virtual void refuse(std::string reason) = 0;

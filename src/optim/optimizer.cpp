@@ -43,7 +43,7 @@ Tensor gradient_of(const Parameter& parameter, Device device) {
                     "` is incomplete because a backward pass failed"),
                 "call zero_grad(), then run forward and backward again");
   }
-  return leaf->filled ? leaf->sink : Tensor();
+  return parameter.grad();
 }
 
 double limit_of(std::string_view name, std::optional<double> limit) {
@@ -88,14 +88,23 @@ struct Optimizer::State : std::enable_shared_from_this<State> {
   }
 
   void send_settings() {
-    const Tensor buffer = staging.acquire();
-    host_action([state = shared_from_this(), buffer = buffer]() mutable {
-      const StepSettings now = state->settings();
-      std::memcpy(buffer.mutable_data<std::uint8_t>().data(), &now, sizeof(now));
-      ++state->iterations;
-    });
-    staging.send(buffer, Tensor::over(StorageRef::share(step_state.impl()->storage), 0,
-                                      {std::int64_t{sizeof(StepSettings)}}, DType::u8));
+    Tensor buffer = staging.acquire();
+    const StepSettings now = settings();
+    std::memcpy(buffer.mutable_data<std::uint8_t>().data(), &now, sizeof(now));
+    const StorageRef storage = StorageRef::share(step_state.impl()->storage);
+    staging.send(buffer,
+                 Tensor::over(storage, 0, {std::int64_t{sizeof(StepSettings)}}, DType::u8));
+  }
+
+  // From a host action, so also before each replay: a recorded copy would read a buffer that the host
+  // may be writing for a later step.
+  void begin_step() {
+    host_action(
+        [state = shared_from_this()] {
+          ++state->iterations;
+          state->send_settings();
+        },
+        [state = shared_from_this()] { state->send_settings(); });
   }
 
   void make_kept_tensors() {
@@ -142,7 +151,7 @@ void Optimizer::run_step(const Tensor& loss, const Tensor& scaler) {
     throw Error(ErrorKind::state, "optimizer step: no parameter has a gradient",
                 "call loss.backward() first, on a loss that depends on these parameters");
   }
-  s.send_settings();
+  s.begin_step();
   begin_update(s.step_state, s.updates, grads,
                {.scaler = scaler, .loss = loss.defined() ? loss.detach() : loss});
   s.rule->update({s.step_state, s.group_of, s.updates, params, grads}, s.kept);
