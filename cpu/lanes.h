@@ -113,6 +113,13 @@ WEFT_INLINE void prefetch(const T* x, std::int64_t n) {
   for (std::int64_t i = 0; i < n; i += kLine) __builtin_prefetch(x + i);
 }
 
+/// The same for elements that will be written.
+template <class T>
+WEFT_INLINE void prefetch_for_writing(const T* x, std::int64_t n) {
+  constexpr auto kLine = static_cast<std::int64_t>(64 / sizeof(T));
+  for (std::int64_t i = 0; i < n; i += kLine) __builtin_prefetch(x + i, 1);
+}
+
 /// `fn(begin, length)` over blocks of [0, n).
 template <class F>
 WEFT_INLINE void for_blocks(std::int64_t n, const F& fn) {

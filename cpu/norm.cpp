@@ -91,6 +91,7 @@ WEFT_CLONES void layer_norm_rows(const LayerNormRows<T>& a, std::int64_t first, 
   for (std::int64_t row = first; row < last; ++row) {
     const T* x = a.x + row * a.width;
     T* y = a.y + row * a.width;
+    prefetch_for_writing(y, std::min(a.width, kBlock * 4));
     const auto moments = moments_of(x, a.width);
     const C rstd = C{1} / std::sqrt(moments.variance + a.eps);
     for_blocks(a.width, [&](std::int64_t begin, std::int64_t m) {
