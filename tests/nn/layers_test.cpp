@@ -219,6 +219,15 @@ TEST(Sequential, NamesItsPartsByPositionUnlessTold) {
   EXPECT_EQ(net(empty({5, 2, 2}).fill_(1)).shape(), (Shape{5, 2}));
 }
 
+TEST(Sequential, RunsItsPartsAsModulesWithPathsAndHooks) {
+  nn::Sequential net(nn::ReLU(), nn::Sequential(nn::ReLU()));
+  std::vector<std::string> seen;
+  const auto hook =
+      net.on_forward("?*", [&](const nn::ForwardCall& call) { seen.push_back(call.path); });
+  net(Tensor::of({1, 2}));
+  EXPECT_THAT(seen, ElementsAre("0", "1.0", "1"));
+}
+
 TEST(Sequential, CopiesSeePartsAddedLater) {
   nn::Sequential net;
   nn::Sequential copy = net;

@@ -79,7 +79,7 @@ struct StepReport {
   std::int64_t epoch = 0;
   double loss = 0;  ///< mean over its samples, before the update
   double lr = 0;
-  double grad_norm = 0;  ///< L2 norm over all gradients, before it was clipped
+  double grad_norm = 0;  ///< L2 norm over all gradients, before clip_grad_norm
   std::int64_t samples = 0;
   bool applied = true;          ///< false: left out because something was not finite
   std::string overflowed = {};  ///< then the first parameter whose gradient was not
