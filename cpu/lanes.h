@@ -99,6 +99,26 @@ WEFT_INLINE const C* widened(const T* x, std::int64_t n, C* buffer) {
   }
 }
 
+/// A block of one value, in place of an absent vector.
+template <class C>
+struct Constants {
+  C values[kBlock];
+  constexpr explicit Constants(C value) {
+    for (C& v : values) v = value;
+  }
+};
+template <class C>
+inline constexpr Constants<C> kZeros(C{0});
+template <class C>
+inline constexpr Constants<C> kOnes(C{1});
+
+/// A block of an optional vector as C; `fallback` where it is absent.
+template <class C, class T>
+WEFT_INLINE const C* block_of(const T* vector, std::int64_t begin, std::int64_t n, C* buffer,
+                              const Constants<C>& fallback) {
+  return vector != nullptr ? widened(vector + begin, n, buffer) : fallback.values;
+}
+
 /// Writes f(i) to y[i] for i in [0, n).
 template <class T, class F>
 WEFT_INLINE void store(T* __restrict y, std::int64_t n, const F& f) {

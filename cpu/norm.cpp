@@ -30,25 +30,6 @@ WEFT_INLINE Moments<C> corrected(C base, C deviations, C squares, C count) {
   return {base, shift, variance < C{0} ? C{0} : variance};
 }
 
-template <class C>
-struct Constants {
-  C values[kBlock];
-  constexpr explicit Constants(C value) {
-    for (C& v : values) v = value;
-  }
-};
-template <class C>
-constexpr Constants<C> kZeros(C{0});
-template <class C>
-constexpr Constants<C> kOnes(C{1});
-
-/// A block of an optional vector as C; `fallback` where it is absent.
-template <class C, class T>
-WEFT_INLINE const C* block_of(const T* vector, std::int64_t begin, std::int64_t n, C* buffer,
-                              const Constants<C>& fallback) {
-  return vector != nullptr ? widened(vector + begin, n, buffer) : fallback.values;
-}
-
 template <class T>
 WEFT_INLINE Moments<Wide<T>> moments_of(const T* x, std::int64_t n) {
   using C = Wide<T>;
