@@ -24,16 +24,16 @@ void print_error(std::string_view text) {
 
 int report_usage(const CLI::App& app, const CLI::ParseError& error, int count, char** arguments) {
   if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-  print_error(error.what());
+  const bool unknown_verb = count > 1 && app.get_subcommands().empty() && arguments[1][0] != '-';
+  if (!unknown_verb) {
+    print_error(cat(error.what(), "; weft --help shows the verbs, weft VERB --help their flags"));
+    return kExitUsage;
+  }
   std::vector<std::string> verbs;
   for (const CLI::App* verb : app.get_subcommands({})) verbs.push_back(verb->get_name());
-  const bool unknown_verb = count > 1 && app.get_subcommands().empty() && arguments[1][0] != '-';
-  const std::string near = unknown_verb ? nearest_name(arguments[1], verbs) : std::string();
-  if (!near.empty()) {
-    std::fprintf(stderr, "did you mean `weft %s`?\n", near.c_str());
-  } else {
-    std::fprintf(stderr, "weft --help shows the verbs, weft VERB --help their flags\n");
-  }
+  const std::string near = nearest_name(arguments[1], verbs);
+  print_error(cat("there is no verb `", weft::quoted(arguments[1]), "`; ",
+                  near.empty() ? cat("there are ", join(verbs)) : cat("did you mean `weft ", near, "`?")));
   return kExitUsage;
 }
 

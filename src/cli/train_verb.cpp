@@ -29,10 +29,8 @@ int train_verb(const Given& given, Console& console) {
     print(check_run(config));
     return 0;
   }
-  console.set_level(log_level_named(config.log.level));
-  if (std::find(config.log.sinks.begin(), config.log.sinks.end(), "console") == config.log.sinks.end()) {
-    console.set_level(LogLevel::error);
-  }
+  const bool silent = std::find(config.log.sinks.begin(), config.log.sinks.end(), "console") == config.log.sinks.end();
+  console.set_level(silent ? LogLevel::error : log_level_named(config.log.level));
   const ContextScope scope(make_context(config));
   Prepared prepared = prepare(config);
   return train(config, prepared, {.config_path = given.file, .command = command_line()}, console).exit_code;

@@ -24,6 +24,12 @@ void put(Json& root, std::string_view path, Json value) {
   *node = std::move(value);
 }
 
+Json nested(const Config& config) {
+  Json root = Json::object();
+  for (const Setting& setting : config.settings) put(root, setting.path, Json::parse(setting.json));
+  return root;
+}
+
 }  // namespace
 
 const Setting* Config::setting(std::string_view path) const {
@@ -38,9 +44,11 @@ std::string Config::where(std::string_view path) const {
   return found == nullptr || found->origin.kind == Origin::Kind::initial ? std::string() : found->origin.where();
 }
 
-std::string resolved_json(const Config& config) {
-  Json root = Json::object();
-  for (const Setting& setting : config.settings) put(root, setting.path, Json::parse(setting.json));
+std::string resolved_json(const Config& config) { return nested(config).dump(); }
+
+std::string model_json(const Config& config) {
+  Json root = nested(config);
+  for (const char* key : {"name", "device", "threads", "log"}) root.erase(key);
   return root.dump();
 }
 

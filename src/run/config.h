@@ -154,8 +154,11 @@ struct Config {
   std::string where(std::string_view path) const;
 };
 
-/// Everything in force as one JSON object, nested as in a file: what model files carry.
+/// Everything in force as one JSON object, nested as in a file.
 std::string resolved_json(const Config& config);
+/// The same without what says nothing of the model: name, device, threads, log. Model files carry it, and do not
+/// change with the number of threads.
+std::string model_json(const Config& config);
 /// `{"train.epochs": {"value": 15, "origin": "digits.yaml:93"}, ...}`: config.json of a run.
 std::string origins_json(const Config& config);
 

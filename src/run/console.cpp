@@ -150,7 +150,11 @@ Console::Console(const ConsoleOptions& options)
   if (options_.format == LogFormat::automatic) {
     options_.format = is_terminal_ ? LogFormat::human : LogFormat::plain;
   }
-  if (options_.quiet) options_.level = std::max(options_.level, LogLevel::warn);
+  set_level(options_.level);
+}
+
+void Console::set_level(LogLevel level) {
+  options_.level = options_.quiet ? std::max(level, LogLevel::warn) : level;
 }
 
 Console::~Console() { clear_progress(); }

@@ -70,7 +70,8 @@ class Console {
 
   /// Every record also goes there, as one JSON object (log.jsonl).
   void copy_to(std::function<void(std::string_view json)> sink) { sink_ = std::move(sink); }
-  void set_level(LogLevel level) { options_.level = level; }
+  /// The least level written; `quiet` never lets through less than warnings.
+  void set_level(LogLevel level);
   bool is_for_people() const { return options_.format == LogFormat::human; }
 
   void log(LogLevel level, std::string_view event, const std::vector<LogField>& fields);

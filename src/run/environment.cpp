@@ -52,7 +52,6 @@ std::string device_text(Device device) {
   std::string text = to_string(device);
   text += device.is_cpu() ? cat(" (", num_threads(), num_threads() == 1 ? " thread" : " threads") : std::string(" (");
   if (!info.name.empty()) text += cat(device.is_cpu() ? ", " : "", info.name);
-  if (!info.detail.empty()) text += cat(", ", info.detail);
   return text + ")";
 }
 

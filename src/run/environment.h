@@ -18,7 +18,7 @@ CodeState code_state(const std::filesystem::path& folder);
 /// environment.json: what a run ran on.
 std::string environment_json(const CodeState& code, Device device);
 
-/// `cpu (2 threads, AMD EPYC 9355P, AVX-512)`: for headings.
+/// `cpu (2 threads, AMD EPYC 9355P)`: for headings.
 std::string device_text(Device device);
 
 }  // namespace weft

@@ -41,7 +41,7 @@ void save_model(const std::filesystem::path& path, const nn::Sequential& model, 
   std::vector<io::NamedTensor> tensors;
   for (const auto& [name, tensor] : model.state_dict()) tensors.push_back({name, tensor.to(Device())});
   io::write_safetensors(path, tensors,
-                        {{"weft.config", resolved_json(settled(config, data.class_counts))},
+                        {{"weft.config", model_json(settled(config, data.class_counts))},
                          {"weft.preprocessing", data.preprocessing.to_json()}});
 }
 

@@ -5,10 +5,11 @@
 
 #include <nlohmann/json.hpp>
 
-#include "config_samples.h"
+#include "tests/run/config_samples.h"
 #include "run/config_docs.h"
 #include "run/config_reader.h"
-#include "support/error_gallery.h"
+#include "tests/support/error_gallery.h"
+#include "tests/support/paths.h"
 
 namespace weft {
 namespace {
@@ -46,12 +47,13 @@ TEST(Config, FillsDefaults) {
 }
 
 TEST(Config, ReadsTheDigitsExample) {
-  const Config config = load_config(WEFT_SOURCE_DIR "/examples/digits/digits.yaml");
+  const auto folder = test::source_dir() / "examples/digits";
+  const Config config = load_config(folder / "digits.yaml");
   EXPECT_EQ(config.name, "digits");
   ASSERT_EQ(config.model.layers.size(), 12u);
   EXPECT_EQ(config.model.layers[1].name, "batch_norm_1");
   EXPECT_EQ(config.model.layers[4].name, "batch_norm_2");
-  EXPECT_EQ(config.data.path, WEFT_SOURCE_DIR "/examples/digits/digits.csv");
+  EXPECT_EQ(config.data.path, (folder / "digits.csv").string());
   EXPECT_EQ(config.scheduler.size(), 2u);
   EXPECT_EQ(config.scheduler[0].epochs, 2);
   ASSERT_TRUE(config.metrics);
@@ -102,7 +104,7 @@ TEST(Config, NamesAValueThatIsNoChoice) {
 
 TEST(Config, NamesAMissingKey) {
   EXPECT_WEFT_ERROR(parse(small_config(6, "optimizer: {type: adamw}")), kConfig,
-                    "t.yaml:6:12: `lr` of `adamw` in `optimizer` is required: number > 0", "config/missing-option");
+                    "t.yaml:6:12: `lr` of `adamw` in `optimizer` is required: number >= 0", "config/missing-option");
   EXPECT_WEFT_ERROR(parse(small_config(2, "data: {format: csv}")), kConfig,
                     "t.yaml:2:7: `path` in `data` is required", "config/missing-key");
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
-#include "config_samples.h"
+#include "tests/run/config_samples.h"
 #include "run/config_reader.h"
-#include "support/error_gallery.h"
+#include "tests/support/error_gallery.h"
 
 namespace weft {
 namespace {

@@ -11,7 +11,7 @@
 
 #include "run/process.h"
 #include "run/runs.h"
-#include "support/temporary_folder.h"
+#include "tests/support/temporary_folder.h"
 #include "weft/base/error.h"
 #include "weft/io/file.h"
 

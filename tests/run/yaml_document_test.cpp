@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "support/error_gallery.h"
+#include "tests/support/error_gallery.h"
 
 namespace weft {
 namespace {
