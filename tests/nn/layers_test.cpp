@@ -220,7 +220,7 @@ TEST(Sequential, NamesItsPartsByPositionUnlessTold) {
 }
 
 TEST(Sequential, RunsItsPartsAsModulesWithPathsAndHooks) {
-  nn::Sequential net(nn::ReLU(), nn::Sequential(nn::ReLU()));
+  nn::Sequential net{nn::ReLU(), nn::Sequential{nn::ReLU()}};
   std::vector<std::string> seen;
   const auto hook =
       net.on_forward("?*", [&](const nn::ForwardCall& call) { seen.push_back(call.path); });

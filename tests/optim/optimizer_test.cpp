@@ -162,6 +162,19 @@ TEST(Optimizer, FrozenAndUnusedParametersStay) {
   EXPECT_NE(values(used)[0], 3);
 }
 
+TEST(Optimizer, AnEmptiedGradientIsNotUsedAgain) {
+  const Parameter p = parameter({0}, "p");
+  const Parameter q = parameter({0}, "q");
+  SGD sgd(std::vector{p, q}, {.lr = 1});
+  (loss_of(p) + loss_of(q)).backward();
+  sgd.step();
+  sgd.zero_grad();
+  loss_of(q).backward();
+  sgd.step();
+  EXPECT_THAT(values(p), ElementsAre(-1));
+  EXPECT_THAT(values(q), ElementsAre(-2));
+}
+
 TEST(Optimizer, ClipsTheGlobalNorm) {
   const Parameter a = parameter({0}, "a");
   const Parameter b = parameter({0}, "b");

@@ -68,6 +68,13 @@ TEST(Schedule, ExponentialDecaysEveryEpoch) {
   EXPECT_DOUBLE_EQ(Schedule({SchedulePhase::exponential(0.9)}).factor(120, kRun), std::pow(0.9, 3));
 }
 
+TEST(Schedule, TheFactorAtTheEndOfTheLastPhaseStays) {
+  const Schedule schedule({SchedulePhase::exponential(0.5).for_epochs(2)});
+  EXPECT_EQ(schedule.factor(79, kRun), 0.5);
+  EXPECT_EQ(schedule.factor(80, kRun), 0.25);
+  EXPECT_EQ(schedule.factor(400, kRun), 0.25);
+}
+
 // torch.optim.lr_scheduler.OneCycleLR: the peak is at pct_start·total - 1, the end at total - 1.
 TEST(Schedule, OneCycleRisesToOneAndFallsFarBelowItsStart) {
   const Schedule schedule({SchedulePhase::one_cycle(0.25, 25, 1e4)});
