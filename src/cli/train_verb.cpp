@@ -29,8 +29,9 @@ int train_verb(const Given& given, Console& console) {
     print(check_run(config));
     return 0;
   }
+  console.set_level(log_level_named(config.log.level));
   const bool silent = std::find(config.log.sinks.begin(), config.log.sinks.end(), "console") == config.log.sinks.end();
-  console.set_level(silent ? LogLevel::error : log_level_named(config.log.level));
+  if (silent) console.show_only(LogLevel::error);
   const ContextScope scope(make_context(config));
   Prepared prepared = prepare(config);
   return train(config, prepared, {.config_path = given.file, .command = command_line()}, console).exit_code;
@@ -49,7 +50,8 @@ void add_train(CLI::App& app, int& exit_code) {
       ->check(CLI::IsMember({"auto", "plain", "json"}))
       ->capture_default_str();
   verb->callback([given, &exit_code] {
-    Console console({.format = format_named(given->format), .quiet = given->quiet});
+    Console console({.format = format_named(given->format),
+                     .shown = given->quiet ? LogLevel::warn : LogLevel::info});
     try {
       exit_code = train_verb(*given, console);
     } catch (const Error& error) {

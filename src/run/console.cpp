@@ -150,23 +150,19 @@ Console::Console(const ConsoleOptions& options)
   if (options_.format == LogFormat::automatic) {
     options_.format = is_terminal_ ? LogFormat::human : LogFormat::plain;
   }
-  set_level(options_.level);
-}
-
-void Console::set_level(LogLevel level) {
-  options_.level = options_.quiet ? std::max(level, LogLevel::warn) : level;
 }
 
 Console::~Console() { clear_progress(); }
 
 void Console::log(LogLevel level, std::string_view event, const std::vector<LogField>& fields) {
-  if (level < options_.level) return;
+  if (level < level_) return;
   const std::string time = utc_now();
   JsonLine object;
   object.text("time", time).text("level", name_of(level)).text("event", event);
   for (const LogField& field : fields) object.raw(field.key, field.json);
   const std::string json = object.str();
   if (sink_) sink_(json);
+  if (level < options_.shown) return;
   if (options_.format == LogFormat::json) return emit(json + "\n");
   const bool people = options_.format == LogFormat::human;
   if (people && level < LogLevel::warn) return;
@@ -209,7 +205,7 @@ void Console::warn(std::string_view message) {
 }
 
 void Console::text(std::string_view text) {
-  if (is_for_people() && options_.level <= LogLevel::info) emit(text);
+  if (is_for_people() && shows_info()) emit(text);
 }
 
 void Console::step(const StepLine& report) {
@@ -229,7 +225,7 @@ void Console::step(const StepLine& report) {
 
 void Console::draw_progress(const StepLine& report) {
   const double now = seconds_now();
-  if (!is_terminal_ || options_.level > LogLevel::info || now - last_drawn_ < 0.1) return;
+  if (!is_terminal_ || !shows_info() || now - last_drawn_ < 0.1) return;
   last_drawn_ = now;
   const std::string head = fmt::format("epoch {:>3} ", of_total(report.epoch, report.epochs));
   std::string tail = fmt::format(" {:3.0f} %  {} samples/s", report.epoch_share * 100, rate_text(report.samples_s));
@@ -248,7 +244,7 @@ void Console::epoch(const EpochLine& report) {
   if (report.best) fields.push_back(LogField::integer("best", 1));
   fields.push_back(LogField::number("time", report.seconds, fmt::format("{:.1f}s", report.seconds)));
   log(LogLevel::info, "epoch", fields);
-  if (!is_for_people() || options_.level > LogLevel::info) return;
+  if (!is_for_people() || !shows_info()) return;
 
   std::string line;
   if (!table_begun_) {

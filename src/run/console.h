@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -55,8 +56,7 @@ struct EpochLine {
 
 struct ConsoleOptions {
   LogFormat format = LogFormat::automatic;
-  LogLevel level = LogLevel::info;
-  bool quiet = false;  ///< warnings and errors only
+  LogLevel shown = LogLevel::info;  ///< the least level that is shown; `copy_to` gets all that are recorded
   int descriptor = 2;  ///< where it writes
 };
 
@@ -70,8 +70,9 @@ class Console {
 
   /// Every record also goes there, as one JSON object (log.jsonl).
   void copy_to(std::function<void(std::string_view json)> sink) { sink_ = std::move(sink); }
-  /// The least level written; `quiet` never lets through less than warnings.
-  void set_level(LogLevel level);
+  /// The least level that is recorded, shown or not.
+  void set_level(LogLevel level) { level_ = level; }
+  void show_only(LogLevel level) { options_.shown = std::max(options_.shown, level); }
   bool is_for_people() const { return options_.format == LogFormat::human; }
 
   void log(LogLevel level, std::string_view event, const std::vector<LogField>& fields);
@@ -90,7 +91,10 @@ class Console {
   void clear_progress();
   void draw_progress(const StepLine& report);
 
+  bool shows_info() const { return options_.shown <= LogLevel::info && level_ <= LogLevel::info; }
+
   ConsoleOptions options_;
+  LogLevel level_ = LogLevel::info;
   bool is_terminal_ = false;
   bool unicode_ = false;
   bool progress_shown_ = false;
