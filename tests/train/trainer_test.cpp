@@ -220,8 +220,8 @@ TEST_F(TrainerTest, PaddingCountsForNothing) {
     nn::Sequential net(nn::Linear(2, 2));
     Trainer trainer(net, loss::CrossEntropy(), optim::SGD(net.parameters(), {.lr = 0.1}),
                     {.epochs = 1});
-    data::DataLoader train = loader(10, 8, false, last);
-    data::DataLoader val = loader(5, 4, false, last);
+    data::DataLoader train = loader(11, 8, false, last);
+    data::DataLoader val = loader(7, 4, false, last);
     return trainer.fit(train, &val).last_values;
   };
   const NamedValues kept = figures(data::LastBatch::keep);
