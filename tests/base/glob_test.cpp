@@ -12,6 +12,7 @@ TEST(Glob, StarStandsForAnyRunOfCharacters) {
   EXPECT_TRUE(glob_match("*", ""));
   EXPECT_TRUE(glob_match("*.bias", "encoder.fc1.bias"));
   EXPECT_TRUE(glob_match("a*b*c", "axxbyybzc"));
+  EXPECT_TRUE(glob_match("*ab", "aab"));
   EXPECT_FALSE(glob_match("*.bias", "encoder.fc1.weight"));
   EXPECT_FALSE(glob_match("a*b", "axbx"));
 }
