@@ -44,7 +44,12 @@ struct Pieces {
 };
 
 constexpr std::int64_t kImagePieces = 16;
-constexpr std::int64_t kWeightPieces = 8;
+
+/// Each piece has a weight gradient of its own to clear, reorder and add: it must sum enough
+/// positions.
+std::int64_t weight_pieces(const ConvShape& s) {
+  return std::clamp<std::int64_t>(s.n * s.positions() / 3072, 1, 8);
+}
 
 std::int64_t bytes(std::size_t size) {
   return static_cast<std::int64_t>((size + 63) & ~std::size_t{63});
@@ -139,7 +144,7 @@ void conv2d_dx(const ConvShape& s, const X* g, const X* weight, T* out, Workspac
 template <class X, class C>
 void conv2d_dweight(const ConvShape& s, const X* g, const X* x, C* out, bool accumulate,
                     Workspace workspace) {
-  const Pieces pieces(ConvPass::backward_weights, s, kWeightPieces);
+  const Pieces pieces(ConvPass::backward_weights, s, weight_pieces(s));
   const std::int64_t packed_bytes = bytes(pieces.packed_bytes()),
                      scratch_bytes = bytes(pieces.scratch_bytes());
   auto* parts = workspace.take<float>(s.weights() * pieces.count);
@@ -195,7 +200,7 @@ std::size_t conv2d_grad_workspace(const KernelArgs& args) {
   if (args.out(1).present()) {
     Workspace rest = counted;
     if (converts) rest.take<X>(args.in(1).numel);
-    const Pieces pieces(ConvPass::backward_weights, s, kWeightPieces);
+    const Pieces pieces(ConvPass::backward_weights, s, weight_pieces(s));
     rest.take<float>(s.weights() * pieces.count);
     rest.take<std::byte>((bytes(pieces.packed_bytes()) + bytes(pieces.scratch_bytes())) *
                          pieces.count);
@@ -204,24 +209,19 @@ std::size_t conv2d_grad_workspace(const KernelArgs& args) {
   return most;
 }
 
-template <class X>
-bool usable() {
-  return dtype_of<X> != DType::bf16 || onednn::has_bf16();
-}
-
 template <class X, class T>
 bool conv2d_applies(const KernelArgs& args) {
   const ConvShape s = shape_as<X>(forward_shape(args, dtype_of<T>));
-  return usable<X>() && !s.empty() && !Pieces(ConvPass::forward, s, kImagePieces).reference();
+  return !s.empty() && !Pieces(ConvPass::forward, s, kImagePieces).reference();
 }
 
 template <class X, class T>
 bool conv2d_grad_applies(const KernelArgs& args) {
   const ConvShape s = shape_as<X>(grad_shape(args, dtype_of<T>));
   const bool dx = args.out(0).present(), dweight = args.out(1).present();
-  if (!usable<X>() || s.empty() || !(dx || dweight)) return false;
+  if (s.empty() || !(dx || dweight)) return false;
   return !(dx && Pieces(ConvPass::backward_data, s, kImagePieces).reference()) &&
-         !(dweight && Pieces(ConvPass::backward_weights, s, kWeightPieces).reference());
+         !(dweight && Pieces(ConvPass::backward_weights, s, weight_pieces(s)).reference());
 }
 
 template <class X, class T>
@@ -242,8 +242,9 @@ void add_rows(const char* variant) {
 
 void register_conv_onednn() {
   add_rows<float, float>("onednn");
-  add_rows<bf16, bf16>("onednn");
+  if (onednn::bf16_is_fast()) add_rows<bf16, bf16>("onednn");
   add_rows<float, bf16>("onednn_f32");
+  if (onednn::has_bf16() && !onednn::bf16_is_fast()) add_rows<bf16, bf16>("onednn");
   add_rows<float, f16>("onednn_f32");
 }
 

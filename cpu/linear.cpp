@@ -252,42 +252,44 @@ bool small_linear_grad_applies(const KernelArgs& args) {
   const LinearShape s = grad_shape(args);
   return SmallEngine::applies(s.rows, s.out, s.in);
 }
-bool bf16_applies(const KernelArgs&) { return onednn::has_bf16(); }
 
 template <class Engine, class T>
-void add_rows(KernelRow row, AppliesFn grad_applies, PrepareFn grad_prepare) {
-  const auto cpu = DeviceKind::cpu;
-  row.workspace = linear_workspace<Engine, T>;
-  row.run = linear<Engine, T, Identity>;
-  add_kernel("linear", cpu, {dtype_of<T>}, row);
-  row.run = linear<Engine, T, Relu>;
-  add_kernel("linear_relu", cpu, {dtype_of<T>}, row);
-  row.run = linear_gelu<Engine, T>;
-  add_kernel("linear_gelu", cpu, {dtype_of<T>}, row);
-  row.workspace = linear_grad_workspace<Engine, T>;
-  row.applies = grad_applies;
-  row.prepare = grad_prepare;
-  row.run = linear_grad<Engine, T>;
-  add_kernel("linear_grad", cpu, {dtype_of<T>}, row);
+void add_rows(KernelRow row, KernelRow grad) {
+  const auto add = [](const char* op, KernelRow filled, KernelFn run, WorkspaceFn workspace) {
+    filled.run = run;
+    filled.workspace = workspace;
+    add_kernel(op, DeviceKind::cpu, {dtype_of<T>}, filled);
+  };
+  add("linear", row, linear<Engine, T, Identity>, linear_workspace<Engine, T>);
+  add("linear_relu", row, linear<Engine, T, Relu>, linear_workspace<Engine, T>);
+  add("linear_gelu", row, linear_gelu<Engine, T>, linear_workspace<Engine, T>);
+  add("linear_grad", grad, linear_grad<Engine, T>, linear_grad_workspace<Engine, T>);
+}
+template <class Engine, class T>
+void add_rows(const char* variant) {
+  add_rows<Engine, T>({.variant = variant}, {.variant = variant});
 }
 
 }  // namespace
 
 void register_linear() {
   add_rows<SmallEngine, float>({.variant = "small", .applies = small_linear_applies},
-                               small_linear_grad_applies, nullptr);
+                               {.variant = "small", .applies = small_linear_grad_applies});
   if constexpr (onednn::kBuilt) {
-    add_rows<OneDnnEngine, float>({.variant = "onednn"}, nullptr, nullptr);
-    add_rows<OneDnnEngine, bf16>(
-        {.variant = "onednn", .prepare = prepare_linear, .applies = bf16_applies}, bf16_applies,
-        prepare_linear_grad);
-    add_rows<OneDnnF32Engine, bf16>({.variant = "onednn_f32"}, nullptr, nullptr);
-    add_rows<OneDnnF32Engine, f16>({.variant = "onednn_f32"}, nullptr, nullptr);
+    add_rows<OneDnnEngine, float>("onednn");
+    const KernelRow native{.variant = "onednn", .prepare = prepare_linear};
+    const KernelRow native_grad{.variant = "onednn", .prepare = prepare_linear_grad};
+    if (onednn::bf16_is_fast()) add_rows<OneDnnEngine, bf16>(native, native_grad);
+    add_rows<OneDnnF32Engine, bf16>("onednn_f32");
+    if (onednn::has_bf16() && !onednn::bf16_is_fast()) {
+      add_rows<OneDnnEngine, bf16>(native, native_grad);
+    }
+    add_rows<OneDnnF32Engine, f16>("onednn_f32");
   }
-  add_rows<PortableEngine, double>({.variant = "portable"}, nullptr, nullptr);
-  add_rows<PortableEngine, float>({.variant = "portable"}, nullptr, nullptr);
-  add_rows<PortableEngine, bf16>({.variant = "portable"}, nullptr, nullptr);
-  add_rows<PortableEngine, f16>({.variant = "portable"}, nullptr, nullptr);
+  add_rows<PortableEngine, double>("portable");
+  add_rows<PortableEngine, float>("portable");
+  add_rows<PortableEngine, bf16>("portable");
+  add_rows<PortableEngine, f16>("portable");
 }
 
 }  // namespace weft::cpu

@@ -149,40 +149,29 @@ bool small_matmul_applies(const KernelArgs& args) {
   return SmallEngine::applies(s.m, s.n, s.k);
 }
 
-bool bf16_applies(const KernelArgs&) { return onednn::has_bf16(); }
+template <class Engine, class T>
+void add_row(KernelRow row) {
+  row.run = matmul<Engine, T>;
+  row.workspace = matmul_workspace<Engine, T>;
+  add_kernel("matmul", DeviceKind::cpu, {dtype_of<T>}, row);
+}
 
 }  // namespace
 
 void register_matmul() {
-  const auto cpu = DeviceKind::cpu;
-  add_kernel(
-      "matmul", cpu, {DType::f32},
-      {.variant = "small", .run = matmul<SmallEngine, float>, .applies = small_matmul_applies});
+  add_row<SmallEngine, float>({.variant = "small", .applies = small_matmul_applies});
   if constexpr (onednn::kBuilt) {
-    add_kernel("matmul", cpu, {DType::f32},
-               {.variant = "onednn", .run = matmul<OneDnnEngine, float>});
-    add_kernel("matmul", cpu, {DType::bf16},
-               {.variant = "onednn",
-                .run = matmul<OneDnnEngine, bf16>,
-                .prepare = prepare_matmul<bf16>,
-                .applies = bf16_applies});
-    add_kernel("matmul", cpu, {DType::bf16},
-               {.variant = "onednn_f32",
-                .run = matmul<OneDnnF32Engine, bf16>,
-                .workspace = matmul_workspace<OneDnnF32Engine, bf16>});
-    add_kernel("matmul", cpu, {DType::f16},
-               {.variant = "onednn_f32",
-                .run = matmul<OneDnnF32Engine, f16>,
-                .workspace = matmul_workspace<OneDnnF32Engine, f16>});
+    add_row<OneDnnEngine, float>({.variant = "onednn"});
+    const KernelRow native{.variant = "onednn", .prepare = prepare_matmul<bf16>};
+    if (onednn::bf16_is_fast()) add_row<OneDnnEngine, bf16>(native);
+    add_row<OneDnnF32Engine, bf16>({.variant = "onednn_f32"});
+    if (onednn::has_bf16() && !onednn::bf16_is_fast()) add_row<OneDnnEngine, bf16>(native);
+    add_row<OneDnnF32Engine, f16>({.variant = "onednn_f32"});
   }
-  add_kernel("matmul", cpu, {DType::f64},
-             {.variant = "portable", .run = matmul<PortableEngine, double>});
-  add_kernel("matmul", cpu, {DType::f32},
-             {.variant = "portable", .run = matmul<PortableEngine, float>});
-  add_kernel("matmul", cpu, {DType::bf16},
-             {.variant = "portable", .run = matmul<PortableEngine, bf16>});
-  add_kernel("matmul", cpu, {DType::f16},
-             {.variant = "portable", .run = matmul<PortableEngine, f16>});
+  add_row<PortableEngine, double>({.variant = "portable"});
+  add_row<PortableEngine, float>({.variant = "portable"});
+  add_row<PortableEngine, bf16>({.variant = "portable"});
+  add_row<PortableEngine, f16>({.variant = "portable"});
 }
 
 }  // namespace weft::cpu

@@ -202,8 +202,16 @@ void gemm_bf16(const Gemm<bf16, C>& g) {
 
 bool has_bf16() {
 #if defined(__x86_64__)
-  static const bool found = dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core_bf16;
-  return found;
+  return dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core_bf16;
+#else
+  return false;
+#endif
+}
+
+bool bf16_is_fast() {
+#if defined(__x86_64__)
+  return has_bf16() && (dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core_amx ||
+                        __builtin_cpu_is("amd"));
 #else
   return false;
 #endif

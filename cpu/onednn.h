@@ -15,8 +15,11 @@ namespace weft::cpu::onednn {
 
 inline constexpr bool kBuilt = WEFT_HAVE_ONEDNN != 0;
 
-/// Whether this CPU has bf16 multiply-add, so that oneDNN has bf16 primitives worth using.
+/// Whether oneDNN has bf16 primitives for this CPU.
 bool has_bf16();
+/// Whether they beat f32 ones: with AMX, and on AMD. Intel's AVX-512 without AMX has half the f32
+/// rate.
+bool bf16_is_fast();
 
 void gemm(const Gemm<float, float>& g);
 void gemm(const Gemm<bf16, bf16>& g);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <optional>
 #include <unordered_set>
 
 #include "core/thread_state.h"
@@ -242,7 +243,8 @@ void Walk::deliver_to_leaf(LeafGrad& leaf, const Tensor& grad) {
 void Walk::deliver_to_node(Ref<Node> node, std::size_t index, const Tensor& grad) {
   Tensor& slot = node->grads()[index];
   if (slot.defined()) {
-    const NoGrad no_grad;
+    std::optional<NoGrad> no_grad;
+    if (!options_.create_graph) no_grad.emplace();
     slot = sum_of(slot, grad);
   } else {
     slot = grad;

@@ -5,7 +5,9 @@
 
 #include "op/call.h"
 #include "ops/register.h"
+#include "weft/ops/pointwise.h"
 #include "weft/ops/reduce.h"
+#include "weft/ops/shape.h"
 
 namespace weft {
 namespace {
@@ -184,12 +186,18 @@ Cost linear_grad_cost(const CallInfo& call) {
           .bytes = call.traffic()};
 }
 
+Grads linear_grad_backward(const Backward& b);
+
 constexpr OpDef kLinearGrad{
     .name = "linear_grad",
     .inputs = {"g", "x?", "weight?", "kept?"},
     .outputs = {"dx?", "dweight?", "dbias?"},
     .attrs = attrs_of<LinearGradAttrs>,
     .infer = infer_linear_grad,
+    .backward = linear_grad_backward,
+    .saves = {{{.for_grad = 0, .inputs = 0b110},
+               {.for_grad = 1, .inputs = 0b001},
+               {.for_grad = 2, .inputs = 0b001}}},
     .cost = linear_grad_cost,
     .accumulates = 0b110,
     .key = 0,
@@ -246,6 +254,35 @@ constexpr OpDef kLinearGelu{
     .cost = linear_cost,
     .autocast = Cast::lower,
 };
+
+/// Of dx = g · weight, dweight = gᵀ · x and dbias = the sum of g, each linear in both factors.
+Grads linear_grad_backward(const Backward& b) {
+  const auto activation = b.attrs<LinearGradAttrs>().activation;
+  if (activation != Activation::none) {
+    throw Error(ErrorKind::unsupported,
+                cat("linear_grad: no second derivative with activation ",
+                    kActivationNames[static_cast<std::size_t>(activation)]),
+                "apply the activation after a linear without one");
+  }
+  const Tensor &ddx = b.grad(0), &ddweight = b.grad(1), &ddbias = b.grad(2);
+  Tensor dg, dx, dweight;
+  if (b.needs(0)) {
+    if (ddx) dg = linear(ddx, b.input(2));
+    if (ddweight) {
+      const Tensor part = linear(b.input(1), ddweight, ddbias);
+      dg = dg ? add(dg, part) : part;
+    } else if (ddbias) {
+      dg = dg ? add(dg, ddbias) : broadcast_to(ddbias, b.input_shape(0));
+    }
+  }
+  if (b.needs(1) && ddweight) {
+    dx = matmul(rows_of(b.input(0)), ddweight).reshape(b.input_shape(1));
+  }
+  if (b.needs(2) && ddx) {
+    dweight = matmul(rows_of(b.input(0)), rows_of(ddx), {.transpose_a = true});
+  }
+  return {dg, dx, dweight, Tensor()};
+}
 
 }  // namespace
 

@@ -8,8 +8,11 @@
 #include "op/recorder.h"
 #include "tests/ops/support/row_data.h"
 #include "weft/amp/autocast.h"
+#include "weft/autograd/autograd.h"
 #include "weft/core/threads.h"
 #include "weft/op/registry.h"
+#include "weft/ops/pointwise.h"
+#include "weft/ops/reduce.h"
 
 namespace weft::test {
 namespace {
@@ -330,6 +333,52 @@ TEST(Linear, AddsItsGradientsToF32SinksUnderAutocast) {
         for (std::size_t e = 0; e < twice.size(); ++e) EXPECT_EQ(twice[e], 2 * once[i - 1][e]);
       }
     }
+  }
+}
+
+/// |d/dx sum(linear(x, weight, bias)²)|²: a scalar whose gradients need the gradient of
+/// linear_grad.
+Tensor gradient_norm(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  const Tensor y = linear(x, weight, bias);
+  const Tensor loss = sum(mul(y, y));
+  const Tensor inputs[] = {x, weight, bias};
+  const std::vector<Tensor> g = grad({&loss, 1}, inputs, {}, {.create_graph = true});
+  return add(add(sum(mul(g[0], g[0])), sum(mul(g[1], g[1]))), sum(mul(g[2], g[2])));
+}
+
+TEST(Linear, HasSecondDerivatives) {
+  const Sample sample = linear_sample("", Activation::none, {2, 3, 4}, 5, true);
+  std::vector<Tensor> x = make_inputs(sample, DType::f64);
+  for (Tensor& input : x) input.requires_grad_();
+  gradient_norm(x[0], x[1], x[2]).backward();
+  constexpr double kStep = 1e-6;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const std::vector<double> values = x[i].to_vector(), got = x[i].grad().to_vector();
+    for (std::size_t e = 0; e < values.size(); ++e) {
+      const auto at = [&](double shift) {
+        std::vector<Tensor> moved = make_inputs(sample, DType::f64);
+        std::vector<double> changed = values;
+        changed[e] += shift;
+        moved[i] = Tensor::from(changed, x[i].shape());
+        for (Tensor& input : moved) input.requires_grad_();
+        return gradient_norm(moved[0], moved[1], moved[2]).item();
+      };
+      const double numeric = (at(kStep) - at(-kStep)) / (2 * kStep);
+      EXPECT_NEAR(got[e], numeric, 1e-5 + 1e-5 * std::abs(numeric))
+          << "input " << i << " element " << e;
+    }
+  }
+}
+
+TEST(LinearRelu, NamesWhatHasNoSecondDerivative) {
+  Tensor x = Tensor::of({{1, 2}}, {.requires_grad = true});
+  const Tensor y = sum(linear(x, Tensor::of({{3, 4}}), {}, {.activation = Activation::relu}));
+  const std::vector<Tensor> g = grad({&y, 1}, {&x, 1}, {}, {.create_graph = true});
+  try {
+    sum(g[0]).backward();
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.message(), "linear_grad: no second derivative with activation relu");
   }
 }
 
