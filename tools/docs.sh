@@ -10,6 +10,7 @@ build release
 WEFT_ERROR_GALLERY=$PWD/$made/errors.txt run ctest --preset release -j "$(nproc)" --output-log "$made/ctest.log" --quiet ||
   die "the tests that give docs/errors.md fail; see $made/ctest.log"
 run python3 tools/errors_page.py "$made/errors.txt" >"$made/errors.md"
+run build/release/weft config schema --markdown >"$made/config.md"
 
 for page in "$made"/*.md; do
   if [ "${1:-}" = --check ]; then

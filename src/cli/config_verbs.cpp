@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/options.h"
 #include "cli/verbs.h"
-#include "run/prepare.h"
 #include "run/config_docs.h"
 #include "run/config_reader.h"
+#include "run/prepare.h"
 
 namespace weft::cli {
 namespace {
@@ -39,11 +39,14 @@ void add_config(CLI::App& app) {
   show_verb->add_flag("--json", given->json, "as one JSON object");
   show_verb->callback([given] { show(*given); });
 
-  CLI::App* check = config->add_subcommand("check", "everything before the first step, and no step");
+  CLI::App* check =
+      config->add_subcommand("check", "everything before the first step, and no step");
   add_file(*check, *given);
-  check->callback([given] { print(check_run(load_config(given->file, given->flags.overrides()))); });
+  check->callback(
+      [given] { print(check_run(load_config(given->file, given->flags.overrides()))); });
 
-  CLI::App* schema = config->add_subcommand("schema", "all keys, types, ranges and defaults, as JSON Schema");
+  CLI::App* schema =
+      config->add_subcommand("schema", "all keys, types, ranges and defaults, as JSON Schema");
   schema->add_flag("--markdown", given->markdown, "as docs/config.md");
   schema->callback([given] { print(given->markdown ? config_markdown() : config_schema_json()); });
 }

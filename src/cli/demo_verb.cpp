@@ -67,8 +67,10 @@ std::string answers(const Tensor& logits, const std::vector<std::string>& classe
     const auto begin = values.begin() + static_cast<std::ptrdiff_t>(row * width);
     const auto top = std::max_element(begin, begin + static_cast<std::ptrdiff_t>(width));
     double sum = 0;
-    for (auto it = begin; it != begin + static_cast<std::ptrdiff_t>(width); ++it) sum += std::exp(*it - *top);
-    const std::string says = fmt::format("says {} ({:.0f} %)", classes[static_cast<std::size_t>(top - begin)], 100 / sum);
+    for (auto it = begin; it != begin + static_cast<std::ptrdiff_t>(width); ++it)
+      sum += std::exp(*it - *top);
+    const std::string says = fmt::format("says {} ({:.0f} %)",
+                                         classes[static_cast<std::size_t>(top - begin)], 100 / sum);
     text += padded(says, 2 * kSide + 4);
   }
   return text + "\n";
@@ -77,10 +79,13 @@ std::string answers(const Tensor& logits, const std::vector<std::string>& classe
 std::string unseen_digits(Prepared& prepared) {
   const data::Dataset& test = *prepared.data.test;
   std::vector<std::int64_t> indices;
-  for (std::int64_t i = 0; i < std::min(kDrawn, test.size()); ++i) indices.push_back(i * test.size() / kDrawn);
+  for (std::int64_t i = 0; i < std::min(kDrawn, test.size()); ++i)
+    indices.push_back(i * test.size() / kDrawn);
   const auto count = static_cast<std::int64_t>(indices.size());
-  Tensor x = empty(test.input().shape.inserted(0, count), {.dtype = test.input().dtype, .device = Device()});
-  Tensor y = empty(test.target()->shape.inserted(0, count), {.dtype = test.target()->dtype, .device = Device()});
+  Tensor x = empty(test.input().shape.inserted(0, count),
+                   {.dtype = test.input().dtype, .device = Device()});
+  Tensor y = empty(test.target()->shape.inserted(0, count),
+                   {.dtype = test.target()->dtype, .device = Device()});
   test.fetch({.indices = indices}, x, y);
   const nn::EvalScope evaluating(prepared.model);
   const Tensor logits = prepared.model(x.to(prepared.device));
@@ -95,28 +100,31 @@ void demo(const ConfigFlags& flags, int& exit_code) {
   Prepared prepared = prepare(config);
   Console console({.format = LogFormat::human, .descriptor = STDOUT_FILENO});
   const TrainOutcome outcome =
-      train(config, prepared, {.config_path = file, .command = command_line(), .print_results = false}, console);
+      train(config, prepared,
+            {.config_path = file, .command = command_line(), .print_results = false}, console);
   exit_code = outcome.exit_code;
   if (outcome.exit_code != 0 || !outcome.test) return;
 
   const double accuracy = find_value(outcome.test->values, "accuracy").value_or(0);
   const std::string run = outcome.folder.string();
-  console.text(fmt::format("\nbest at epoch {}; accuracy on {} unseen digits: {:.4f} (expected here: {})\n\n",
-                           outcome.fit.best_epoch, outcome.test->samples, accuracy, kExpected));
+  console.text(fmt::format(
+      "\nbest at epoch {}; accuracy on {} unseen digits: {:.4f} (expected here: {})\n\n",
+      outcome.fit.best_epoch, outcome.test->samples, accuracy, kExpected));
   console.text(unseen_digits(prepared));
   const std::string digits = (folder / "digits.csv").string();
-  console.text(cat("\nsaved  ", run, "/ model.safetensors · metrics.jsonl · config.json · environment.json\n",
+  console.text(cat("\nsaved  ", run,
+                   "/ model.safetensors · metrics.jsonl · config.json · environment.json\n",
                    "next   weft predict latest ", digits, " | head\n",
-                   "       weft evaluate latest\n",
-                   "       weft runs list\n",
-                   "       weft train ", file.string(), " --set train.epochs=5 --set model.layers.fc1.out=128\n"));
+                   "       weft evaluate latest\n", "       weft runs list\n", "       weft train ",
+                   file.string(), " --set train.epochs=5 --set model.layers.fc1.out=128\n"));
 }
 
 }  // namespace
 
 void add_demo(CLI::App& app, int& exit_code) {
   auto flags = std::make_shared<ConfigFlags>();
-  CLI::App* verb = app.add_subcommand("demo", "see a network learn handwritten digits, in a few seconds");
+  CLI::App* verb =
+      app.add_subcommand("demo", "see a network learn handwritten digits, in a few seconds");
   flags->name = "demo";
   flags->add_to(*verb);
   verb->callback([flags, &exit_code] { demo(*flags, exit_code); });

@@ -24,13 +24,15 @@ std::string device_json(Device device) {
   const DeviceInfo info = backend_of(device).describe(device.index);
   JsonLine line;
   line.text("device", to_string(device)).text("name", info.name).text("detail", info.detail);
-  line.integer("memory_bytes", static_cast<std::int64_t>(info.memory_bytes)).integer("units", info.compute_units);
+  line.integer("memory_bytes", static_cast<std::int64_t>(info.memory_bytes))
+      .integer("units", info.compute_units);
   return line.str();
 }
 
 std::vector<std::string> device_row(Device device) {
   const DeviceInfo info = backend_of(device).describe(device.index);
-  return {to_string(device), info.name, bytes_text(info.memory_bytes), cat(info.compute_units, " units"), info.detail};
+  return {to_string(device), info.name, bytes_text(info.memory_bytes),
+          cat(info.compute_units, " units"), info.detail};
 }
 
 void list_devices(const Given& given) {
@@ -43,7 +45,8 @@ void list_devices(const Given& given) {
   }
   if (given.json) {
     std::string list = "[";
-    for (const Device device : devices) list += cat(list.size() > 1 ? "," : "", device_json(device));
+    for (const Device device : devices)
+      list += cat(list.size() > 1 ? "," : "", device_json(device));
     return print(list + "]\n");
   }
   std::vector<std::vector<std::string>> rows;
@@ -65,11 +68,15 @@ void doctor(const Given& given) {
   bool found = given.require.empty();
   for (const Device device : all_devices()) {
     const DeviceInfo info = backend_of(device).describe(device.index);
-    rows.push_back({to_string(device), "ok", cat(info.name, info.detail.empty() ? "" : ", ", info.detail, ", ", bytes_text(info.memory_bytes))});
-    if (!given.require.empty()) found = found || device == Device(given.require) || name_of(device.kind) == given.require;
+    rows.push_back({to_string(device), "ok",
+                    cat(info.name, info.detail.empty() ? "" : ", ", info.detail, ", ",
+                        bytes_text(info.memory_bytes))});
+    if (!given.require.empty())
+      found = found || device == Device(given.require) || name_of(device.kind) == given.require;
   }
   rows.push_back({"threads", "ok", std::to_string(num_threads())});
-  if (find_backend(DeviceKind::cuda) == nullptr || find_backend(DeviceKind::cuda)->device_count() == 0) {
+  if (find_backend(DeviceKind::cuda) == nullptr ||
+      find_backend(DeviceKind::cuda)->device_count() == 0) {
     const std::string reason = absence_of(DeviceKind::cuda);
     rows.push_back({"cuda", "none", reason.empty() ? "this build has no CUDA backend" : reason});
   }
@@ -77,7 +84,8 @@ void doctor(const Given& given) {
   rows.push_back({"disk", "ok", space_text()});
   print(aligned(rows));
   if (found) return;
-  throw Error(ErrorKind::device, cat("--require ", weft::quoted(given.require), ": there is no such device"),
+  throw Error(ErrorKind::device,
+              cat("--require ", weft::quoted(given.require), ": there is no such device"),
               absence_of(DeviceKind::cuda));
 }
 
@@ -94,7 +102,8 @@ void add_devices(CLI::App& app) {
 void add_doctor(CLI::App& app) {
   auto given = std::make_shared<Given>();
   CLI::App* verb = app.add_subcommand("doctor", "will it use the GPU, and if not why");
-  verb->add_option("--require", given->require, "exit with 7 unless this device is there: cpu, cuda, cuda:1");
+  verb->add_option("--require", given->require,
+                   "exit with 7 unless this device is there: cpu, cuda, cuda:1");
   verb->callback([given] { doctor(*given); });
 }
 

@@ -35,7 +35,8 @@ std::vector<Slot> slots_of(const OpEntry& op) {
   for (std::size_t kind = 0; kind < kDeviceKindCount; ++kind) {
     for (const DType dtype : kAllDTypes) {
       Slot slot{static_cast<DeviceKind>(kind), dtype, {}};
-      for (const KernelRow& row : op.kernels.rows(slot.kind, dtype)) slot.variants.emplace_back(row.variant);
+      for (const KernelRow& row : op.kernels.rows(slot.kind, dtype))
+        slot.variants.emplace_back(row.variant);
       if (!slot.variants.empty()) slots.push_back(std::move(slot));
     }
   }
@@ -44,8 +45,11 @@ std::vector<Slot> slots_of(const OpEntry& op) {
 
 std::string op_json(const OpEntry& op) {
   JsonLine line;
-  line.text("name", op.name()).integer("version", op.def.version).text("signature", signature_text(op));
-  line.boolean("gradient", op.def.backward != nullptr).boolean("composite", op.def.composite != nullptr);
+  line.text("name", op.name())
+      .integer("version", op.def.version)
+      .text("signature", signature_text(op));
+  line.boolean("gradient", op.def.backward != nullptr)
+      .boolean("composite", op.def.composite != nullptr);
   line.boolean("random", op.def.random).boolean("cpu_fallback", op.def.cpu_fallback);
   std::vector<std::string> kernels;
   for (const Slot& slot : slots_of(op)) {
@@ -63,10 +67,14 @@ std::string op_json(const OpEntry& op) {
 std::string op_text(const OpEntry& op) {
   std::vector<std::vector<std::string>> rows = {
       {"version", std::to_string(op.def.version)},
-      {"gradient", op.def.backward != nullptr ? "yes" : op.def.composite != nullptr ? "through its parts" : "no"}};
+      {"gradient", op.def.backward != nullptr    ? "yes"
+                   : op.def.composite != nullptr ? "through its parts"
+                                                 : "no"}};
   if (op.def.random) rows.push_back({"random", "draws from the session's generator"});
-  if (op.def.composite != nullptr) rows.push_back({"composite", "runs as other ops where no kernel fits"});
-  if (op.def.cpu_fallback) rows.push_back({"fallback", "runs on the CPU for tensors of other devices, with a warning"});
+  if (op.def.composite != nullptr)
+    rows.push_back({"composite", "runs as other ops where no kernel fits"});
+  if (op.def.cpu_fallback)
+    rows.push_back({"fallback", "runs on the CPU for tensors of other devices, with a warning"});
   for (const Slot& slot : slots_of(op)) {
     rows.push_back({cat(name_of(slot.kind), ' ', name_of(slot.dtype)), join(slot.variants)});
   }
@@ -106,13 +114,18 @@ std::string entry_json(const std::string& name, const Catalogue::Entry& entry) {
     if (!spec.required) option.raw("default", to_string(initial_value(spec)));
     options.push_back(option.text("doc", spec.doc).str());
   }
-  return JsonLine().text("name", name).text("doc", entry.doc).raw("options", json_list(options)).str();
+  return JsonLine()
+      .text("name", name)
+      .text("doc", entry.doc)
+      .raw("options", json_list(options))
+      .str();
 }
 
 std::string entry_text(const std::string& name, const Catalogue::Entry& entry) {
   std::vector<std::vector<std::string>> rows;
   for (const OptionSpec& spec : entry.options) {
-    const std::string initial = spec.required ? std::string("required") : cat("default ", spec.initial);
+    const std::string initial =
+        spec.required ? std::string("required") : cat("default ", spec.initial);
     rows.push_back({cat("  ", spec.name), type_text(spec), initial, std::string(spec.doc)});
   }
   return cat(name, ": ", entry.doc, '\n', aligned(rows));
@@ -121,7 +134,8 @@ std::string entry_text(const std::string& name, const Catalogue::Entry& entry) {
 [[noreturn]] void fail_unknown(const Catalogue& catalogue, const std::string& name) {
   const std::vector<std::string> names = catalogue.names();
   const std::string near = nearest_name(name, names);
-  throw Error(ErrorKind::config, cat("no ", catalogue.kind, " is called `", weft::quoted(name), '`'),
+  throw Error(ErrorKind::config,
+              cat("no ", catalogue.kind, " is called `", weft::quoted(name), '`'),
               near.empty() ? cat("there are ", join(names)) : cat("did you mean `", near, "`?"));
 }
 
@@ -137,7 +151,8 @@ void list_catalogue(const Catalogue& catalogue, const Given& given) {
     if (!catalogue.find(name, entry)) continue;
     items.push_back(entry_json(name, entry));
     std::vector<std::string> options;
-    for (const OptionSpec& spec : entry.options) options.push_back(spec.required ? cat(spec.name, '*') : std::string(spec.name));
+    for (const OptionSpec& spec : entry.options)
+      options.push_back(spec.required ? cat(spec.name, '*') : std::string(spec.name));
     rows.push_back({name, join(options), entry.doc});
   }
   print(given.json ? json_list(items) + "\n" : aligned(rows));
@@ -165,7 +180,8 @@ void add_listings(CLI::App& app) {
                         {"schedulers", "phases of the learning rate", &kScheduleCatalogue},
                         {"metrics", "metrics that a config may name", &kMetricCatalogue}};
   for (const Verb& verb : verbs) {
-    add(verb.name, verb.doc, [catalogue = verb.catalogue](const Given& asked) { list_catalogue(*catalogue, asked); });
+    add(verb.name, verb.doc,
+        [catalogue = verb.catalogue](const Given& asked) { list_catalogue(*catalogue, asked); });
   }
 }
 

@@ -32,8 +32,9 @@ int report_usage(const CLI::App& app, const CLI::ParseError& error, int count, c
   std::vector<std::string> verbs;
   for (const CLI::App* verb : app.get_subcommands({})) verbs.push_back(verb->get_name());
   const std::string near = nearest_name(arguments[1], verbs);
-  print_error(cat("there is no verb `", weft::quoted(arguments[1]), "`; ",
-                  near.empty() ? cat("there are ", join(verbs)) : cat("did you mean `weft ", near, "`?")));
+  print_error(
+      cat("there is no verb `", weft::quoted(arguments[1]), "`; ",
+          near.empty() ? cat("there are ", join(verbs)) : cat("did you mean `weft ", near, "`?")));
   return kExitUsage;
 }
 

@@ -34,7 +34,8 @@ struct Given {
 };
 
 void add_common(CLI::App& verb, Given& given) {
-  verb.add_option("MODEL", given.model, "a run (path, id, its last part, latest) or a model file")->required();
+  verb.add_option("MODEL", given.model, "a run (path, id, its last part, latest) or a model file")
+      ->required();
   verb.add_option("--dir", given.dir, "the folder of runs")->capture_default_str();
   verb.add_option("--device", given.device, "auto, cpu, cuda or cuda:N")->capture_default_str();
 }
@@ -55,7 +56,8 @@ std::string data_of_run(const fs::path& model, const std::string& path) {
   if (fs::path(path).is_absolute()) return path;
   std::error_code code;
   if (!fs::exists(model.parent_path() / "run.json", code)) {
-    throw Error(ErrorKind::config, cat("the model does not tell where its data is (", weft::quoted(path), ")"),
+    throw Error(ErrorKind::config,
+                cat("the model does not tell where its data is (", weft::quoted(path), ")"),
                 "name the data: weft evaluate MODEL DATA");
   }
   const RunEntry run = read_run(model.parent_path());
@@ -70,13 +72,17 @@ std::shared_ptr<const data::Dataset> own_part(const Opened& opened, const std::s
   }
   const data::TabularData data = load_data(config);
   const auto part = split == "val" ? data.val : data.test;
-  if (part == nullptr) throw Error(ErrorKind::config, cat("the config gives no share to `", split, "`"), "name the data");
+  if (part == nullptr)
+    throw Error(ErrorKind::config, cat("the config gives no share to `", split, "`"),
+                "name the data");
   return part;
 }
 
-std::shared_ptr<const data::Dataset> part_of_file(const LoadedModel& loaded, const std::string& file) {
+std::shared_ptr<const data::Dataset> part_of_file(const LoadedModel& loaded,
+                                                  const std::string& file) {
   const data::CsvOptions csv = loaded.preprocessing.csv_options(tabular_options(loaded.config).csv);
-  return std::make_shared<data::TensorDataset>(loaded.preprocessing.apply(data::read_csv(file, csv)));
+  return std::make_shared<data::TensorDataset>(
+      loaded.preprocessing.apply(data::read_csv(file, csv)));
 }
 
 void evaluate_verb(const Given& given) {
@@ -86,11 +92,13 @@ void evaluate_verb(const Given& given) {
   const Device device = current_settings().device;
   opened.loaded.model.to(device);
   const Config& config = opened.loaded.config;
-  data::DataLoader batches = evaluation_loader(
-      config, given.data.empty() ? own_part(opened, given.split) : part_of_file(opened.loaded, given.data));
+  data::DataLoader batches =
+      evaluation_loader(config, given.data.empty() ? own_part(opened, given.split)
+                                                   : part_of_file(opened.loaded, given.data));
   metric::MetricSet metrics(build_metrics(config));
   const loss::Loss loss = build_loss(config, {}, device);
-  const Evaluation result = evaluate(opened.loaded.model, loss, metrics, batches, {.device = device});
+  const Evaluation result =
+      evaluate(opened.loaded.model, loss, metrics, batches, {.device = device});
   for (const std::string& note : result.notes) std::fprintf(stderr, "warning: %s\n", note.c_str());
   const std::string prefix = given.data.empty() ? given.split + "/" : "";
   JsonLine json;
@@ -106,11 +114,12 @@ void predict_verb(const Given& given) {
   Opened opened = open_model(given);
   opened.loaded.config.device = given.device;
   const ContextScope scope(make_context(opened.loaded.config));
-  const PredictionTable table = predict(opened.loaded, given.data,
-                                        {.keep_inputs = given.keep_inputs, .device = current_settings().device});
+  const PredictionTable table =
+      predict(opened.loaded, given.data,
+              {.keep_inputs = given.keep_inputs, .device = current_settings().device});
   if (!table.extra_columns.empty()) {
-    std::fprintf(stderr, "warning: %s: columns that the model does not know are left out: %s\n", given.data.c_str(),
-                 join(table.extra_columns).c_str());
+    std::fprintf(stderr, "warning: %s: columns that the model does not know are left out: %s\n",
+                 given.data.c_str(), join(table.extra_columns).c_str());
   }
   const std::string text = given.output.ends_with(".json") ? to_json(table) : to_csv(table);
   if (given.output.empty()) return print(text);
@@ -123,7 +132,8 @@ void add_evaluate(CLI::App& app) {
   auto given = std::make_shared<Given>();
   CLI::App* verb = app.add_subcommand("evaluate", "loss and metrics of a model");
   add_common(*verb, *given);
-  verb->add_option("DATA", given->data, "a file with targets; default: a part of the run's own data");
+  verb->add_option("DATA", given->data,
+                   "a file with targets; default: a part of the run's own data");
   verb->add_option("--split", given->split, "which part of the run's own data")
       ->check(CLI::IsMember({"val", "test"}))
       ->capture_default_str();
@@ -139,7 +149,9 @@ void add_predict(CLI::App& app) {
   verb->add_option("-o,--output", given->output, "F.csv or F.json; default: CSV on stdout")
       ->check(CLI::Validator(
           [](std::string& path) {
-            return path.ends_with(".csv") || path.ends_with(".json") ? "" : std::string("must end in .csv or .json");
+            return path.ends_with(".csv") || path.ends_with(".json")
+                       ? ""
+                       : std::string("must end in .csv or .json");
           },
           "F.csv|F.json"));
   verb->add_flag("--keep-inputs", given->keep_inputs, "all cells of the data come first");

@@ -37,10 +37,12 @@ void list(const Given& given) {
     for (const RunEntry& run : runs) text += cat(text.size() > 1 ? "," : "", run.json);
     return print(text + "]\n");
   }
-  std::vector<std::vector<std::string>> rows = {{"id", "name", "status", "best", "epoch", "test/accuracy", "start"}};
+  std::vector<std::vector<std::string>> rows = {
+      {"id", "name", "status", "best", "epoch", "test/accuracy", "start"}};
   for (const RunEntry& run : runs) {
     rows.push_back({run.id, run.name, run.status, best_text(run),
-                    run.best_epoch > 0 ? std::to_string(run.best_epoch) : "-", last_text(run, "test/accuracy"), run.start});
+                    run.best_epoch > 0 ? std::to_string(run.best_epoch) : "-",
+                    last_text(run, "test/accuracy"), run.start});
   }
   print(aligned(rows));
 }
@@ -48,16 +50,17 @@ void list(const Given& given) {
 void show(const Given& given) {
   const RunEntry run = read_run(find_run(given.dir, given.run));
   if (given.json) return print(run.json);
-  std::vector<std::vector<std::string>> rows = {{"run", run.folder.string()},
-                                                {"name", run.name},
-                                                {"status", run.status},
-                                                {"start", run.start},
-                                                {"end", run.end.empty() ? "-" : run.end},
-                                                {"exit code", run.exit_code ? std::to_string(*run.exit_code) : "-"},
-                                                {"config", run.config_path},
-                                                {"best", run.best_metric.empty()
-                                                             ? "-"
-                                                             : fmt::format("{} at epoch {}", best_text(run), run.best_epoch)}};
+  std::vector<std::vector<std::string>> rows = {
+      {"run", run.folder.string()},
+      {"name", run.name},
+      {"status", run.status},
+      {"start", run.start},
+      {"end", run.end.empty() ? "-" : run.end},
+      {"exit code", run.exit_code ? std::to_string(*run.exit_code) : "-"},
+      {"config", run.config_path},
+      {"best", run.best_metric.empty()
+                   ? "-"
+                   : fmt::format("{} at epoch {}", best_text(run), run.best_epoch)}};
   for (const auto& [name, value] : run.last) rows.push_back({name, fmt::format("{:.4f}", value)});
   print(aligned(rows));
 }
@@ -70,7 +73,8 @@ void add_runs(CLI::App& app) {
   runs->require_subcommand(1);
   CLI::App* list_verb = runs->add_subcommand("list", "all runs, newest first");
   CLI::App* show_verb = runs->add_subcommand("show", "one run");
-  show_verb->add_option("RUN", given->run, "a path, an id, its unique last part, or latest")->required();
+  show_verb->add_option("RUN", given->run, "a path, an id, its unique last part, or latest")
+      ->required();
   for (CLI::App* verb : {list_verb, show_verb}) {
     verb->add_option("--dir", given->dir, "the folder of runs")->capture_default_str();
     verb->add_flag("--json", given->json, "as JSON");

@@ -30,11 +30,13 @@ int train_verb(const Given& given, Console& console) {
     return 0;
   }
   console.set_level(log_level_named(config.log.level));
-  const bool silent = std::find(config.log.sinks.begin(), config.log.sinks.end(), "console") == config.log.sinks.end();
+  const bool silent = std::find(config.log.sinks.begin(), config.log.sinks.end(), "console") ==
+                      config.log.sinks.end();
   if (silent) console.show_only(LogLevel::error);
   const ContextScope scope(make_context(config));
   Prepared prepared = prepare(config);
-  return train(config, prepared, {.config_path = given.file, .command = command_line()}, console).exit_code;
+  return train(config, prepared, {.config_path = given.file, .command = command_line()}, console)
+      .exit_code;
 }
 
 }  // namespace
@@ -44,9 +46,11 @@ void add_train(CLI::App& app, int& exit_code) {
   CLI::App* verb = app.add_subcommand("train", "train as a config says, into a run folder");
   verb->add_option("CONFIG", given->file, "YAML or JSON")->required();
   given->flags.add_to(*verb);
-  verb->add_flag("--dry-run", given->dry_run, "everything before the first step: weft config check");
+  verb->add_flag("--dry-run", given->dry_run,
+                 "everything before the first step: weft config check");
   verb->add_flag("--quiet", given->quiet, "warnings and errors only");
-  verb->add_option("--log-format", given->format, "of stderr; auto: for people on a terminal, else plain")
+  verb->add_option("--log-format", given->format,
+                   "of stderr; auto: for people on a terminal, else plain")
       ->check(CLI::IsMember({"auto", "plain", "json"}))
       ->capture_default_str();
   verb->callback([given, &exit_code] {

@@ -3,8 +3,8 @@
 
 #include <CLI/CLI.hpp>
 
-/// The verbs of the program. Each adds its subcommand; what a subcommand does throws weft::Error. One that can end
-/// otherwise without success (a run that was interrupted) leaves its exit code.
+/// The verbs of the program. Each adds its subcommand; what a subcommand does throws weft::Error.
+/// One that can end otherwise without success (a run that was interrupted) leaves its exit code.
 namespace weft::cli {
 
 void add_train(CLI::App& app, int& exit_code);

@@ -222,8 +222,8 @@ bool has_length(const OptionSpec& spec, std::size_t items) {
 
 std::string choice_hint(const OptionSpec& spec, const OptionInput& input) {
   if (spec.choices.empty() || input.items.empty() || input.is_null) return {};
-  const std::string given = spec.type == OptionType::texts ? first_foreign_item(spec, input)
-                                                           : input.items.front();
+  const std::string given =
+      spec.type == OptionType::texts ? first_foreign_item(spec, input) : input.items.front();
   const std::string near = nearest_name(given, choices_of(spec));
   return near.empty() ? std::string() : cat("; did you mean `", near, "`?");
 }

@@ -23,7 +23,8 @@ auto at_key(const Config& config, std::string_view path, const std::string& what
     const bool of_config = error.kind() == ErrorKind::shape || error.kind() == ErrorKind::value ||
                            error.kind() == ErrorKind::unsupported;
     if (!of_config) throw;
-    throw Error(ErrorKind::config, cat(what, ": ", error.message()), error.hint(), config.where(path));
+    throw Error(ErrorKind::config, cat(what, ": ", error.message()), error.hint(),
+                config.where(path));
   }
 }
 
@@ -47,7 +48,8 @@ data::CsvOptions csv_options(const CsvConfig& csv) {
   options.header = csv.header;
   options.missing = csv.missing;
   options.on_error = choice_of<data::OnError>(csv.on_error, kOnError);
-  for (const auto& [name, kind] : csv.columns) options.columns[name] = choice_of<data::ColumnKind>(kind, kColumnKinds);
+  for (const auto& [name, kind] : csv.columns)
+    options.columns[name] = choice_of<data::ColumnKind>(kind, kColumnKinds);
   return options;
 }
 
@@ -63,15 +65,19 @@ void check_outputs(const Config& config, const Shape& given, std::int64_t output
   const bool classes = wants_classes(config);
   throw Error(ErrorKind::config,
               cat("the last layer gives ", to_string(given), " but the data has ", outputs,
-                  classes ? " classes" : outputs == 1 ? " target" : " targets"),
-              cat("end with a layer that gives [", outputs, ']'), config.where(cat("model.layers.", last, ".type")));
+                  classes        ? " classes"
+                  : outputs == 1 ? " target"
+                                 : " targets"),
+              cat("end with a layer that gives [", outputs, ']'),
+              config.where(cat("model.layers.", last, ".type")));
 }
 
 }  // namespace
 
 bool wants_classes(const Config& config) {
   if (config.data.target_kind) return *config.data.target_kind == "category";
-  return std::find(kClassLosses.begin(), kClassLosses.end(), config.loss.type) != kClassLosses.end();
+  return std::find(kClassLosses.begin(), kClassLosses.end(), config.loss.type) !=
+         kClassLosses.end();
 }
 
 data::TabularOptions tabular_options(const Config& config) {
@@ -80,7 +86,8 @@ data::TabularOptions tabular_options(const Config& config) {
   options.csv = csv_options(data.csv);
   options.features = data.features.value_or(std::vector<std::string>{});
   options.targets = data.target.value_or(std::vector<std::string>{});
-  options.target_kind = wants_classes(config) ? data::TargetKind::category : data::TargetKind::numeric;
+  options.target_kind =
+      wants_classes(config) ? data::TargetKind::category : data::TargetKind::numeric;
   if (data.shape) options.shape = Dims(std::span<const std::int64_t>(*data.shape));
   options.scale = choice_of<data::Scale>(data.scale.type, kScales);
   if (options.scale == data::Scale::range) {
@@ -99,11 +106,14 @@ data::TabularOptions tabular_options(const Config& config) {
 
 data::TabularData load_data(const Config& config) {
   if (!config.data.target) {
-    throw Error(ErrorKind::config, cat("`target` in `data` is required: the loss ", config.loss.type, " needs targets"),
-                "name the column to predict", config.where("data.path"));
+    throw Error(
+        ErrorKind::config,
+        cat("`target` in `data` is required: the loss ", config.loss.type, " needs targets"),
+        "name the column to predict", config.where("data.path"));
   }
-  return at_key(config, "data.path", "`data`",
-                [&] { return data::load_tabular(config.data.path, tabular_options(config), config.seed); });
+  return at_key(config, "data.path", "`data`", [&] {
+    return data::load_tabular(config.data.path, tabular_options(config), config.seed);
+  });
 }
 
 nn::Sequential build_model(const Config& config, const Shape& input, std::int64_t outputs) {
@@ -115,7 +125,8 @@ nn::Sequential build_model(const Config& config, const Shape& input, std::int64_
     const std::string what = cat("layer `", layer.name, "` (", layer.type, ')');
     if (layer.in && !fits(*layer.in, shape)) {
       throw Error(ErrorKind::config,
-                  cat(what, ": `in` is ", to_string(OptionValue(*layer.in)), " but samples arrive as ", to_string(shape)),
+                  cat(what, ": `in` is ", to_string(OptionValue(*layer.in)),
+                      " but samples arrive as ", to_string(shape)),
                   "correct it or leave it out", config.where(cat("model.layers.", i, ".in")));
     }
     const auto& factory = nn::layer_registry().at(layer.type).make;
@@ -132,9 +143,12 @@ nn::Sequential build_model(const Config& config, const Shape& input, std::int64_
   return model;
 }
 
-loss::Loss build_loss(const Config& config, const std::vector<std::int64_t>& class_counts, Device device) {
+loss::Loss build_loss(const Config& config, const std::vector<std::int64_t>& class_counts,
+                      Device device) {
   return at_key(config, "loss.type", "`loss`", [&] {
-    return loss::loss_registry().at(config.loss.type).make(config.loss.options, {class_counts, device});
+    return loss::loss_registry()
+        .at(config.loss.type)
+        .make(config.loss.options, {class_counts, device});
   });
 }
 
@@ -143,13 +157,15 @@ std::vector<metric::MetricPtr> build_metrics(const Config& config) {
   if (config.metrics) {
     wanted = *config.metrics;
   } else {
-    for (const char* name : wants_classes(config) ? std::vector{"accuracy"} : std::vector{"mae", "r2"}) {
+    for (const char* name :
+         wants_classes(config) ? std::vector{"accuracy"} : std::vector{"mae", "r2"}) {
       wanted.push_back({name, OptionValues(metric::metric_registry().at(name).options), {}});
     }
   }
   metric::MetricTask task;
   const OptionValues& loss = config.loss.options;
-  if (loss.has("ignore_index") && !loss.is_null("ignore_index")) task.ignore_index = loss.integer("ignore_index");
+  if (loss.has("ignore_index") && !loss.is_null("ignore_index"))
+    task.ignore_index = loss.integer("ignore_index");
   std::vector<metric::MetricPtr> metrics;
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     metrics.push_back(at_key(config, cat("metrics.", i, ".type"), "`metrics`", [&] {
@@ -161,10 +177,14 @@ std::vector<metric::MetricPtr> build_metrics(const Config& config) {
 
 optim::Optimizer build_optimizer(const Config& config, std::span<const Parameter> parameters) {
   std::vector<optim::ParamGroup> groups;
-  for (const GroupConfig& group : config.optimizer.groups) groups.push_back({group.params, group.lr, group.weight_decay});
-  return at_key(config, groups.empty() ? "optimizer.type" : "optimizer.groups.0.params", "`optimizer`", [&] {
-    return optim::optimizer_registry().at(config.optimizer.type).make(parameters, config.optimizer.options, groups);
-  });
+  for (const GroupConfig& group : config.optimizer.groups)
+    groups.push_back({group.params, group.lr, group.weight_decay});
+  return at_key(config, groups.empty() ? "optimizer.type" : "optimizer.groups.0.params",
+                "`optimizer`", [&] {
+                  return optim::optimizer_registry()
+                      .at(config.optimizer.type)
+                      .make(parameters, config.optimizer.options, groups);
+                });
 }
 
 optim::Schedule build_schedule(const Config& config) {
@@ -172,7 +192,8 @@ optim::Schedule build_schedule(const Config& config) {
   for (std::size_t i = 0; i < config.scheduler.size(); ++i) {
     const PhaseConfig& phase = config.scheduler[i];
     phases.push_back(at_key(config, cat("scheduler.", i, ".type"), "`scheduler`", [&] {
-      const optim::SchedulePhase made = optim::schedule_registry().at(phase.type).make(phase.options);
+      const optim::SchedulePhase made =
+          optim::schedule_registry().at(phase.type).make(phase.options);
       if (phase.epochs) return made.for_epochs(*phase.epochs);
       return phase.steps ? made.for_steps(*phase.steps) : made;
     }));

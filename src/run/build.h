@@ -14,8 +14,8 @@
 #include "weft/optim/optimizer.h"
 #include "weft/optim/schedule.h"
 
-/// A config's sections become objects. What a layer or table says against its options is passed on as
-/// Error(config) with the place in the file.
+/// A config's sections become objects. What a layer or table says against its options is passed on
+/// as Error(config) with the place in the file.
 namespace weft {
 
 /// True when the targets are classes: as the config says, else as the loss needs.
@@ -24,11 +24,12 @@ bool wants_classes(const Config& config);
 data::TabularOptions tabular_options(const Config& config);
 data::TabularData load_data(const Config& config);
 
-/// The network for samples of shape `input`. `outputs` is what the data asks of the last layer: classes or
-/// numeric targets. Weights are drawn from the current session.
+/// The network for samples of shape `input`. `outputs` is what the data asks of the last layer:
+/// classes or numeric targets. Weights are drawn from the current session.
 nn::Sequential build_model(const Config& config, const Shape& input, std::int64_t outputs);
 
-loss::Loss build_loss(const Config& config, const std::vector<std::int64_t>& class_counts, Device device);
+loss::Loss build_loss(const Config& config, const std::vector<std::int64_t>& class_counts,
+                      Device device);
 std::vector<metric::MetricPtr> build_metrics(const Config& config);
 optim::Optimizer build_optimizer(const Config& config, std::span<const Parameter> parameters);
 optim::Schedule build_schedule(const Config& config);

@@ -14,11 +14,12 @@ template <auto& registry>
 constexpr Catalogue catalogue(std::string_view kind) {
   return {.kind = kind,
           .names = [] { return registry().names(); },
-          .find = [](std::string_view name, Catalogue::Entry& entry) {
-            const auto* found = registry().find(name);
-            if (found != nullptr) entry = {found->doc, found->options};
-            return found != nullptr;
-          }};
+          .find =
+              [](std::string_view name, Catalogue::Entry& entry) {
+                const auto* found = registry().find(name);
+                if (found != nullptr) entry = {found->doc, found->options};
+                return found != nullptr;
+              }};
 }
 
 }  // namespace

@@ -41,7 +41,8 @@ const Setting* Config::setting(std::string_view path) const {
 
 std::string Config::where(std::string_view path) const {
   const Setting* found = setting(path);
-  return found == nullptr || found->origin.kind == Origin::Kind::initial ? std::string() : found->origin.where();
+  return found == nullptr || found->origin.kind == Origin::Kind::initial ? std::string()
+                                                                         : found->origin.where();
 }
 
 std::string resolved_json(const Config& config) { return nested(config).dump(); }

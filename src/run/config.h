@@ -10,7 +10,8 @@
 #include "run/yaml_document.h"
 #include "weft/nn/options.h"
 
-/// A config file, read and checked. Every member's key, type, default and meaning stand in schema.cpp.
+/// A config file, read and checked. Every member's key, type, default and meaning stand in
+/// schema.cpp.
 namespace weft {
 
 /// `{type: conv2d, out: 16}`: a registered name with the values of its options.
@@ -99,6 +100,7 @@ struct TrainConfig {
   std::int64_t accumulate = 1;
   std::optional<double> clip_grad_norm;
   std::optional<double> clip_grad_value;
+  std::string capture;
   std::optional<EarlyStoppingConfig> early_stopping;
 };
 
@@ -156,8 +158,8 @@ struct Config {
 
 /// Everything in force as one JSON object, nested as in a file.
 std::string resolved_json(const Config& config);
-/// The same without what says nothing of the model: name, device, threads, log. Model files carry it, and do not
-/// change with the number of threads.
+/// The same without what says nothing of the model: name, device, threads, log. Model files carry
+/// it, and do not change with the number of threads.
 std::string model_json(const Config& config);
 /// `{"train.epochs": {"value": 15, "origin": "digits.yaml:93"}, ...}`: config.json of a run.
 std::string origins_json(const Config& config);

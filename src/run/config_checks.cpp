@@ -38,7 +38,8 @@ class Checker {
     if (setting != nullptr && setting->origin.kind != Origin::Kind::initial) return setting->origin;
     const std::string prefix = cat(path.substr(0, path.rfind('.')), '.');
     for (const Setting& other : config_.settings) {
-      if (other.path.starts_with(prefix) && other.origin.kind != Origin::Kind::initial) return other.origin;
+      if (other.path.starts_with(prefix) && other.origin.kind != Origin::Kind::initial)
+        return other.origin;
     }
     return config_.settings.front().origin;
   }
@@ -65,7 +66,8 @@ class Checker {
   void csv() {
     if (config_.data.csv.delimiter.size() != 1 ||
         std::string_view("\"\r\n").find(config_.data.csv.delimiter) != std::string_view::npos) {
-      report("data.csv.delimiter", cat("`delimiter` in `data.csv` must be one character other than a quote or line end, got \"",
+      report("data.csv.delimiter", cat("`delimiter` in `data.csv` must be one character other than "
+                                       "a quote or line end, got \"",
                                        weft::quoted(config_.data.csv.delimiter), '"'));
     }
   }
@@ -75,11 +77,15 @@ class Checker {
     for (std::size_t i = 0; i < config_.model.layers.size(); ++i) {
       const std::string& name = config_.model.layers[i].name;
       const std::string path = cat("model.layers.", i, ".name");
-      const bool plain = !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) {
-        return std::isalnum(c) != 0 || c == '_' || c == '-';
-      });
-      if (!plain) report(path, cat("layer name \"", weft::quoted(name), "\" must be letters, digits, `_` or `-`"));
-      if (!seen.insert(name).second) report(path, cat("two layers are called `", weft::quoted(name), '`'), "names are unique");
+      const bool plain =
+          !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) {
+            return std::isalnum(c) != 0 || c == '_' || c == '-';
+          });
+      if (!plain)
+        report(path,
+               cat("layer name \"", weft::quoted(name), "\" must be letters, digits, `_` or `-`"));
+      if (!seen.insert(name).second)
+        report(path, cat("two layers are called `", weft::quoted(name), '`'), "names are unique");
     }
   }
 
@@ -88,7 +94,8 @@ class Checker {
     std::set<std::string> seen;
     for (std::size_t i = 0; i < config_.metrics->size(); ++i) {
       const std::string& type = (*config_.metrics)[i].type;
-      if (!seen.insert(type).second) report(cat("metrics.", i, ".type"), cat("metric `", type, "` is given twice"));
+      if (!seen.insert(type).second)
+        report(cat("metrics.", i, ".type"), cat("metric `", type, "` is given twice"));
     }
   }
 
@@ -96,9 +103,11 @@ class Checker {
     for (std::size_t i = 0; i < config_.optimizer.groups.size(); ++i) {
       const GroupConfig& group = config_.optimizer.groups[i];
       const std::string path = cat("optimizer.groups.", i, ".params");
-      if (group.params.empty()) report(path, cat("`params` in `optimizer.groups.", i, "` is empty"));
+      if (group.params.empty())
+        report(path, cat("`params` in `optimizer.groups.", i, "` is empty"));
       if (!group.lr && !group.weight_decay) {
-        report(path, cat("`optimizer.groups.", i, "` changes nothing"), "give it lr or weight_decay");
+        report(path, cat("`optimizer.groups.", i, "` changes nothing"),
+               "give it lr or weight_decay");
       }
     }
   }
@@ -108,7 +117,8 @@ class Checker {
       const PhaseConfig& phase = config_.scheduler[i];
       const bool last = i + 1 == config_.scheduler.size();
       if (phase.epochs && phase.steps) {
-        report(cat("scheduler.", i, ".steps"), cat("`scheduler.", i, "` has both epochs and steps"), "remove one");
+        report(cat("scheduler.", i, ".steps"), cat("`scheduler.", i, "` has both epochs and steps"),
+               "remove one");
       } else if (!phase.epochs && !phase.steps && !last) {
         report(cat("scheduler.", i, ".type"), cat("`scheduler.", i, "` has no length"),
                "give it epochs or steps; only the last phase takes what is left");
@@ -119,7 +129,8 @@ class Checker {
       const PhaseConfig& last = config_.scheduler.back();
       if (!last.epochs && !last.steps) {
         report(cat("scheduler.", config_.scheduler.size() - 1, ".type"),
-               "the last phase takes what is left, but with max_time alone the number of steps is unknown",
+               "the last phase takes what is left, but with max_time alone the number of steps is "
+               "unknown",
                "give the phase epochs or steps, or set train.epochs or train.max_steps");
       }
     }

@@ -6,7 +6,8 @@
 
 namespace weft {
 
-/// What no single key can tell: keys that exclude or need each other, sums, names that must be known or unique.
+/// What no single key can tell: keys that exclude or need each other, sums, names that must be
+/// known or unique.
 void check_config(const Config& config, Problems& problems);
 
 }  // namespace weft

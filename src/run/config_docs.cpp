@@ -39,15 +39,27 @@ std::vector<Json> option_forms(const OptionSpec& spec) {
   const Json integer = scalar_schema("integer", spec.range);
   std::vector<Json> forms;
   switch (spec.type) {
-    case OptionType::boolean: forms = {{{"type", "boolean"}}}; break;
-    case OptionType::integer: forms = {integer}; break;
-    case OptionType::u64: forms = {scalar_schema("integer", at_least(0))}; break;
-    case OptionType::number: forms = {scalar_schema("number", spec.range)}; break;
+    case OptionType::boolean:
+      forms = {{{"type", "boolean"}}};
+      break;
+    case OptionType::integer:
+      forms = {integer};
+      break;
+    case OptionType::u64:
+      forms = {scalar_schema("integer", at_least(0))};
+      break;
+    case OptionType::number:
+      forms = {scalar_schema("number", spec.range)};
+      break;
     case OptionType::text:
       if (words.empty()) forms = {{{"type", "string"}}};
       break;
-    case OptionType::pair: forms = {integer, list_schema(integer, 2)}; break;
-    case OptionType::integers: forms = {integer, list_schema(integer, spec.length)}; break;
+    case OptionType::pair:
+      forms = {integer, list_schema(integer, 2)};
+      break;
+    case OptionType::integers:
+      forms = {integer, list_schema(integer, spec.length)};
+      break;
     case OptionType::numbers: {
       const Json number = scalar_schema("number", spec.range);
       forms = {number, list_schema(number, spec.length)};
@@ -58,7 +70,9 @@ std::vector<Json> option_forms(const OptionSpec& spec) {
       if (!words.empty()) text = {{"enum", words}};
       return {text, list_schema(text, spec.length)};
     }
-    case OptionType::duration: forms = {{{"type", "string"}, {"pattern", "^[0-9.]+[smh]$"}}}; break;
+    case OptionType::duration:
+      forms = {{{"type", "string"}, {"pattern", "^[0-9.]+[smh]$"}}};
+      break;
   }
   if (!words.empty()) forms.push_back({{"enum", words}});
   return forms;
@@ -80,13 +94,15 @@ Json option_schema(const OptionSpec& spec) {
 Json section_schema(const SectionTable& table);
 
 Json object_schema(Json properties, Json required) {
-  Json schema = {{"type", "object"}, {"additionalProperties", false}, {"properties", std::move(properties)}};
+  Json schema = {
+      {"type", "object"}, {"additionalProperties", false}, {"properties", std::move(properties)}};
   if (!required.empty()) schema["required"] = std::move(required);
   return schema;
 }
 
 /// A type's object: `type`, its options, and what the place adds (a layer's `name`).
-Json entry_schema(const std::string& name, const Catalogue::Entry& entry, const SectionTable* extra) {
+Json entry_schema(const std::string& name, const Catalogue::Entry& entry,
+                  const SectionTable* extra) {
   Json properties = {{"type", {{"const", name}}}};
   Json required = Json::array({"type"});
   for (const OptionSpec& spec : entry.options) {
@@ -117,16 +133,22 @@ Json catalogue_schema(const KeyTable& key) {
 Json key_schema(const KeyTable& key) {
   switch (key.kind) {
     case KeyKind::option:
-    case KeyKind::path: return option_schema(key.spec);
+    case KeyKind::path:
+      return option_schema(key.spec);
     case KeyKind::words: {
-      Json schema = {{"type", "object"}, {"additionalProperties", {{"enum", choices_of(key.spec)}}}};
+      Json schema = {{"type", "object"},
+                     {"additionalProperties", {{"enum", choices_of(key.spec)}}}};
       schema["description"] = key.spec.doc;
       return schema;
     }
-    case KeyKind::section: return with_forms({section_schema(*key.section)}, key.spec);
-    case KeyKind::sections: return with_forms({list_schema(section_schema(*key.section), 0)}, key.spec);
-    case KeyKind::typed: return with_forms({catalogue_schema(key)}, key.spec);
-    case KeyKind::typed_list: return with_forms({list_schema(catalogue_schema(key), 0)}, key.spec);
+    case KeyKind::section:
+      return with_forms({section_schema(*key.section)}, key.spec);
+    case KeyKind::sections:
+      return with_forms({list_schema(section_schema(*key.section), 0)}, key.spec);
+    case KeyKind::typed:
+      return with_forms({catalogue_schema(key)}, key.spec);
+    case KeyKind::typed_list:
+      return with_forms({list_schema(catalogue_schema(key), 0)}, key.spec);
   }
   return {};
 }
@@ -169,7 +191,7 @@ class Markdown {
   }
 
   void option_row(const OptionSpec& spec) {
-    const std::string initial = spec.required        ? "*required*"
+    const std::string initial = spec.required          ? "*required*"
                                 : spec.initial.empty() ? ""
                                                        : cat('`', spec.initial, '`');
     row(spec, type_text(spec), initial);
@@ -181,22 +203,30 @@ class Markdown {
   }
 
   void row(const KeyTable& key) {
-    const std::string initial = key.spec.required        ? "*required*"
+    const std::string initial = key.spec.required          ? "*required*"
                                 : key.spec.initial.empty() ? ""
                                                            : cat('`', key.spec.initial, '`');
     switch (key.kind) {
-      case KeyKind::option: return option_row(key.spec);
-      case KeyKind::path: return row(key.spec, key.spec.nullable() ? "file | null" : "file", initial);
-      case KeyKind::words: return row(key.spec, cat("map to ", join(choices_of(key.spec), " | ")), "`{}`");
-      case KeyKind::section: return row(key.spec, "section", initial);
-      case KeyKind::sections: return row(key.spec, "list of sections", initial);
-      case KeyKind::typed: return row(key.spec, cat(key.catalogue->kind), initial);
-      case KeyKind::typed_list: return row(key.spec, cat("list of ", key.catalogue->kind), initial);
+      case KeyKind::option:
+        return option_row(key.spec);
+      case KeyKind::path:
+        return row(key.spec, key.spec.nullable() ? "file | null" : "file", initial);
+      case KeyKind::words:
+        return row(key.spec, cat("map to ", join(choices_of(key.spec), " | ")), "`{}`");
+      case KeyKind::section:
+        return row(key.spec, "section", initial);
+      case KeyKind::sections:
+        return row(key.spec, "list of sections", initial);
+      case KeyKind::typed:
+        return row(key.spec, cat(key.catalogue->kind), initial);
+      case KeyKind::typed_list:
+        return row(key.spec, cat("list of ", key.catalogue->kind), initial);
     }
   }
 
   void below(const KeyTable& key, const std::string& path) {
-    const std::string here = path.empty() ? std::string(key.spec.name) : cat(path, '.', key.spec.name);
+    const std::string here =
+        path.empty() ? std::string(key.spec.name) : cat(path, '.', key.spec.name);
     if (key.catalogue != nullptr) return catalogue(key, here);
     if (key.kind == KeyKind::section) section(*key.section, here);
     if (key.kind == KeyKind::sections) section(*key.section, here + "[]");
@@ -219,7 +249,8 @@ class Markdown {
 }  // namespace
 
 std::string config_schema_json() {
-  Json schema = {{"$schema", "https://json-schema.org/draft/2020-12/schema"}, {"title", "weft.config/1"}};
+  Json schema = {{"$schema", "https://json-schema.org/draft/2020-12/schema"},
+                 {"title", "weft.config/1"}};
   schema.update(section_schema(config_table()));
   return schema.dump(2) + "\n";
 }
@@ -227,9 +258,12 @@ std::string config_schema_json() {
 std::string config_markdown() {
   Markdown markdown;
   markdown.text =
-      "# Config keys\n\nPrinted by `weft config schema --markdown` from the tables that read config files. "
-      "Unknown, duplicate, ill-typed and\nout-of-range keys are errors. Sources, later ones win: default, file, "
-      "environment (`WEFT_TRAIN__EPOCHS=3`),\nflags (`--set train.epochs=3`, `--set model.layers.fc1.out=128`).\n";
+      "# Config keys\n\nPrinted by `weft config schema --markdown` from the tables that read "
+      "config files. "
+      "Unknown, duplicate, ill-typed and\nout-of-range keys are errors. Sources, later ones win: "
+      "default, file, "
+      "environment (`WEFT_TRAIN__EPOCHS=3`),\nflags (`--set train.epochs=3`, `--set "
+      "model.layers.fc1.out=128`).\n";
   markdown.section(config_table(), {});
   return markdown.text;
 }
@@ -245,7 +279,8 @@ std::string config_text(const Config& config, bool origins) {
   for (const Setting& setting : config.settings) {
     text += cat(setting.path, std::string(path_width - setting.path.size() + 2, ' '), setting.json);
     if (origins) {
-      const std::size_t pad = setting.json.size() < value_width ? value_width - setting.json.size() : 0;
+      const std::size_t pad =
+          setting.json.size() < value_width ? value_width - setting.json.size() : 0;
       text += cat(std::string(pad + 2, ' '), setting.origin.text());
     }
     text += '\n';

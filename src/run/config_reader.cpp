@@ -17,10 +17,14 @@ namespace {
 
 std::string node_text(const YamlNode& node) {
   switch (node.kind) {
-    case YamlNode::Kind::null: return "null";
-    case YamlNode::Kind::scalar: return cat('"', weft::quoted(node.scalar), '"');
-    case YamlNode::Kind::sequence: return "a list";
-    case YamlNode::Kind::map: return "a map";
+    case YamlNode::Kind::null:
+      return "null";
+    case YamlNode::Kind::scalar:
+      return cat('"', weft::quoted(node.scalar), '"');
+    case YamlNode::Kind::sequence:
+      return "a list";
+    case YamlNode::Kind::map:
+      return "a map";
   }
   return {};
 }
@@ -39,28 +43,49 @@ struct Synonym {
   std::string_view ours;
 };
 constexpr Synonym kSynonyms[] = {
-    {"learning_rate", "lr"},       {"num_epochs", "epochs"},    {"max_epochs", "epochs"},
-    {"batch", "batch_size"},       {"kernel_size", "kernel"},   {"pool_size", "kernel"},
-    {"out_features", "out"},       {"out_channels", "out"},     {"filters", "out"},
-    {"units", "out"},              {"rate", "p"},               {"dropout", "p"},
-    {"optim", "optimizer"},        {"lr_scheduler", "scheduler"}, {"criterion", "loss"},
-    {"random_seed", "seed"},       {"num_threads", "threads"},  {"gpu", "device"},
-    {"accelerator", "device"},     {"dtype", "precision"},      {"normalize", "scale"},
-    {"max_grad_norm", "clip_grad_norm"}, {"gradient_clip_val", "clip_grad_norm"},
-    {"accumulate_grad_batches", "accumulate"}, {"label", "target"}, {"label_column", "target"},
-    {"separator", "delimiter"},    {"sep", "delimiter"},        {"file", "path"},
+    {"learning_rate", "lr"},
+    {"num_epochs", "epochs"},
+    {"max_epochs", "epochs"},
+    {"batch", "batch_size"},
+    {"kernel_size", "kernel"},
+    {"pool_size", "kernel"},
+    {"out_features", "out"},
+    {"out_channels", "out"},
+    {"filters", "out"},
+    {"units", "out"},
+    {"rate", "p"},
+    {"dropout", "p"},
+    {"optim", "optimizer"},
+    {"lr_scheduler", "scheduler"},
+    {"criterion", "loss"},
+    {"random_seed", "seed"},
+    {"num_threads", "threads"},
+    {"gpu", "device"},
+    {"accelerator", "device"},
+    {"dtype", "precision"},
+    {"normalize", "scale"},
+    {"max_grad_norm", "clip_grad_norm"},
+    {"gradient_clip_val", "clip_grad_norm"},
+    {"accumulate_grad_batches", "accumulate"},
+    {"label", "target"},
+    {"label_column", "target"},
+    {"separator", "delimiter"},
+    {"sep", "delimiter"},
+    {"file", "path"},
 };
 
 std::string nearest_key(std::string_view given, const std::vector<std::string>& known) {
   for (const Synonym& synonym : kSynonyms) {
-    if (synonym.theirs == given && std::find(known.begin(), known.end(), synonym.ours) != known.end()) {
+    if (synonym.theirs == given &&
+        std::find(known.begin(), known.end(), synonym.ours) != known.end()) {
       return std::string(synonym.ours);
     }
   }
   return nearest_name(given, known);
 }
 
-/// Walks the tables beside the tree: fills the Config, notes every setting with its origin, collects problems.
+/// Walks the tables beside the tree: fills the Config, notes every setting with its origin,
+/// collects problems.
 class Reader {
  public:
   Reader(Config& config, std::filesystem::path base, Problems& problems)
@@ -74,7 +99,8 @@ class Reader {
     return node;
   }
 
-  void section(const SectionTable& table, const YamlNode& node, const std::string& path, void* target) {
+  void section(const SectionTable& table, const YamlNode& node, const std::string& path,
+               void* target) {
     if (node.kind != YamlNode::Kind::map && node.kind != YamlNode::Kind::null) {
       problems_.add(node.origin, cat(path.empty() ? "a config" : cat('`', path, '`'),
                                      " expects a map of keys, got ", node_text(node)));
@@ -86,20 +112,24 @@ class Reader {
     for (const KeyTable& key : table.keys) read_key(key, node, path, target);
   }
 
-  void report_unknown(const YamlNode& node, const std::vector<std::string>& known, const std::string& path) {
+  void report_unknown(const YamlNode& node, const std::vector<std::string>& known,
+                      const std::string& path) {
     for (const YamlNode::Key& key : node.keys) {
       if (std::find(known.begin(), known.end(), key.name) != known.end()) continue;
       const std::string near = nearest_key(key.name, known);
-      problems_.add(key.origin, cat("unknown key `", weft::quoted(key.name), '`', in_section(path)),
-                    near.empty() ? cat("it takes ", join(known)) : cat("did you mean `", near, "`?"));
+      problems_.add(
+          key.origin, cat("unknown key `", weft::quoted(key.name), '`', in_section(path)),
+          near.empty() ? cat("it takes ", join(known)) : cat("did you mean `", near, "`?"));
     }
   }
 
-  void read_key(const KeyTable& key, const YamlNode& parent, const std::string& path, void* target) {
+  void read_key(const KeyTable& key, const YamlNode& parent, const std::string& path,
+                void* target) {
     const YamlNode* found = parent.find(key.spec.name);
     if (found == nullptr && key.spec.required) {
-      problems_.add(parent.origin, cat('`', key.spec.name, '`', in_section(path), " is required",
-                                       key.kind == KeyKind::option ? cat(": ", type_text(key.spec)) : ""));
+      problems_.add(parent.origin,
+                    cat('`', key.spec.name, '`', in_section(path), " is required",
+                        key.kind == KeyKind::option ? cat(": ", type_text(key.spec)) : ""));
       return;
     }
     const YamlNode& node = found != nullptr ? *found : absent();
@@ -112,18 +142,22 @@ class Reader {
         key.store(target, key.kind == KeyKind::path ? resolved_path(*value, node.origin) : *value);
         return;
       }
-      case KeyKind::words: return read_words(key, node, here, target);
+      case KeyKind::words:
+        return read_words(key, node, here, target);
       case KeyKind::section:
-        if (key.spec.nullable() && node.kind == YamlNode::Kind::null) return note(here, "null", node.origin);
+        if (key.spec.nullable() && node.kind == YamlNode::Kind::null)
+          return note(here, "null", node.origin);
         return section(*key.section, node, here, key.slot(target).section);
       case KeyKind::sections:
-      case KeyKind::typed_list: return list(key, node, here, target);
+      case KeyKind::typed_list:
+        return list(key, node, here, target);
       case KeyKind::typed:
         return typed(key, node, here, key.slot(target));
     }
   }
 
-  std::optional<OptionValue> option(const OptionSpec& spec, const YamlNode* node, const std::string& path) {
+  std::optional<OptionValue> option(const OptionSpec& spec, const YamlNode* node,
+                                    const std::string& path) {
     const std::string here = joined(path, spec.name);
     if (node == nullptr) {
       const OptionValue value = initial_value(spec);
@@ -165,7 +199,8 @@ class Reader {
     return OptionValue((base_ / *text).lexically_normal().string());
   }
 
-  void read_words(const KeyTable& key, const YamlNode& node, const std::string& path, void* target) {
+  void read_words(const KeyTable& key, const YamlNode& node, const std::string& path,
+                  void* target) {
     if (node.kind != YamlNode::Kind::map && node.kind != YamlNode::Kind::null) {
       problems_.add(node.origin, cat('`', path, "` expects a map, got ", node_text(node)));
       return;
@@ -176,14 +211,17 @@ class Reader {
       OptionSpec spec = key.spec;
       spec.type = OptionType::text;
       const auto input = option_input_of(node.items[i]);
-      std::string problem = cat("expects one of ", join(choices_of(spec)), ", got ", node_text(node.items[i]));
+      std::string problem =
+          cat("expects one of ", join(choices_of(spec)), ", got ", node_text(node.items[i]));
       const auto value = input ? read_option(spec, *input, problem) : std::nullopt;
       if (!value) {
-        problems_.add(node.items[i].origin, cat('`', weft::quoted(node.keys[i].name), "` in `", path, "` ", problem));
+        problems_.add(node.items[i].origin,
+                      cat('`', weft::quoted(node.keys[i].name), "` in `", path, "` ", problem));
         continue;
       }
       words.emplace_back(node.keys[i].name, node.items[i].scalar);
-      json += cat(json.size() > 1 ? ", " : "", to_string(OptionValue(node.keys[i].name)), ": ", to_string(*value));
+      json += cat(json.size() > 1 ? ", " : "", to_string(OptionValue(node.keys[i].name)), ": ",
+                  to_string(*value));
     }
     note(path, json + "}", node.origin);
   }
@@ -233,37 +271,43 @@ class Reader {
     note(joined(path, "type"), to_string(OptionValue(name)), origin);
 
     std::vector<std::string> known = {"type"};
-    const std::span<const KeyTable> extra = key.section != nullptr ? key.section->keys : std::span<const KeyTable>();
+    const std::span<const KeyTable> extra =
+        key.section != nullptr ? key.section->keys : std::span<const KeyTable>();
     for (const OptionSpec& spec : entry.options) known.emplace_back(spec.name);
     for (const KeyTable& more : extra) known.emplace_back(more.spec.name);
     report_unknown(node, known, path);
 
     const YamlNode& parent = is_map ? node : absent();
-    for (const OptionSpec& spec : entry.options) typed_option(spec, parent, node.origin, path, *slot.typed);
+    for (const OptionSpec& spec : entry.options)
+      typed_option(spec, parent, node.origin, path, *slot.typed);
     for (const KeyTable& more : extra) read_key(more, parent, path, slot.section);
   }
 
-  void typed_option(const OptionSpec& spec, const YamlNode& parent, const Origin& origin, const std::string& path,
-                    TypedConfig& target) {
+  void typed_option(const OptionSpec& spec, const YamlNode& parent, const Origin& origin,
+                    const std::string& path, TypedConfig& target) {
     const YamlNode* node = parent.find(spec.name);
     if (node == nullptr && spec.required) {
-      problems_.add(origin, cat('`', spec.name, "` of `", target.type, '`', in_section(path), " is required: ",
-                                type_text(spec)));
+      problems_.add(origin, cat('`', spec.name, "` of `", target.type, '`', in_section(path),
+                                " is required: ", type_text(spec)));
       return;
     }
     if (const auto value = option(spec, node, path)) target.options.set(spec.name, *value);
   }
 
-  void report_type(const KeyTable& key, const YamlNode& node, const std::string& path, const std::string& name) {
+  void report_type(const KeyTable& key, const YamlNode& node, const std::string& path,
+                   const std::string& name) {
     const std::vector<std::string> names = key.catalogue->names();
     if (name.empty()) {
-      problems_.add(node.origin, cat("`type`", in_section(path), " is required: ", join(names, " | ")));
+      problems_.add(node.origin,
+                    cat("`type`", in_section(path), " is required: ", join(names, " | ")));
       return;
     }
     const std::string near = nearest_name(name, names);
-    problems_.add(node.origin, cat("`type`", in_section(path), ": there is no ", key.catalogue->kind, " `",
-                                   weft::quoted(name), '`'),
-                  near.empty() ? cat("there are ", join(names)) : cat("did you mean `", near, "`?"));
+    problems_.add(
+        node.origin,
+        cat("`type`", in_section(path), ": there is no ", key.catalogue->kind, " `",
+            weft::quoted(name), '`'),
+        near.empty() ? cat("there are ", join(names)) : cat("did you mean `", near, "`?"));
   }
 
   void note(const std::string& path, std::string json, const Origin& origin) {
@@ -275,7 +319,8 @@ class Reader {
   Problems& problems_;
 };
 
-/// Gives every layer a name, `conv2d_1`, so that flags can address it; a bare `- relu` becomes a map.
+/// Gives every layer a name, `conv2d_1`, so that flags can address it; a bare `- relu` becomes a
+/// map.
 void name_layers(YamlNode& root) {
   YamlNode* model = root.find("model");
   YamlNode* layers = model != nullptr ? model->find("layers") : nullptr;
@@ -304,8 +349,8 @@ void name_layers(YamlNode& root) {
 
 }  // namespace
 
-Config parse_config(std::string_view text, const std::string& file, std::span<const Override> overrides,
-                    const std::filesystem::path& base) {
+Config parse_config(std::string_view text, const std::string& file,
+                    std::span<const Override> overrides, const std::filesystem::path& base) {
   Config config;
   config.source = text;
   YamlNode root = parse_yaml(text, file);

@@ -31,7 +31,8 @@ bool locale_is_utf8() {
     const char* value = std::getenv(name);
     if (value == nullptr || *value == '\0') continue;
     const std::string_view text = value;
-    return text.find("UTF-8") != std::string_view::npos || text.find("utf8") != std::string_view::npos;
+    return text.find("UTF-8") != std::string_view::npos ||
+           text.find("utf8") != std::string_view::npos;
   }
   return false;
 }
@@ -61,12 +62,14 @@ LogField count_field(const char* key, std::int64_t part, std::optional<std::int6
 }
 
 std::string rate_text(double per_second) {
-  return per_second < 1000 ? fmt::format("{:.0f}", per_second) : fmt::format("{:.0f}k", per_second / 1000);
+  return per_second < 1000 ? fmt::format("{:.0f}", per_second)
+                           : fmt::format("{:.0f}k", per_second / 1000);
 }
 
 std::string clock_text(double seconds) {
   const auto whole = static_cast<std::int64_t>(std::ceil(seconds));
-  if (whole >= 3600) return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
+  if (whole >= 3600)
+    return fmt::format("{}:{:02}:{:02}", whole / 3600, whole / 60 % 60, whole % 60);
   return fmt::format("{}:{:02}", whole / 60, whole % 60);
 }
 
@@ -101,7 +104,8 @@ Place place_of(std::string_view text) {
     const auto colon = where.rfind(':');
     if (colon == std::string_view::npos) return place;
     const std::string_view digits = where.substr(colon + 1);
-    const auto [stop, code] = std::from_chars(digits.data(), digits.data() + digits.size(), numbers[i]);
+    const auto [stop, code] =
+        std::from_chars(digits.data(), digits.data() + digits.size(), numbers[i]);
     if (code != std::errc() || stop != digits.data() + digits.size()) return place;
     where = where.substr(0, colon);
   }
@@ -166,7 +170,8 @@ void Console::log(LogLevel level, std::string_view event, const std::vector<LogF
   if (options_.format == LogFormat::json) return emit(json + "\n");
   const bool people = options_.format == LogFormat::human;
   if (people && level < LogLevel::warn) return;
-  std::string line = people ? std::string(name_of(level)) + ":" : cat(time, ' ', name_of(level), ' ', event);
+  std::string line =
+      people ? std::string(name_of(level)) + ":" : cat(time, ' ', name_of(level), ' ', event);
   for (const LogField& field : fields) {
     line += people && field.key == "msg" ? cat(' ', weft::quoted(field.text, 4096))
                                          : cat(' ', field.key, '=', line_value(field.text));
@@ -218,7 +223,8 @@ void Console::step(const StepLine& report) {
                                   number("lr", report.lr, "{:.2e}")};
   if (report.grad_norm) fields.push_back(number("grad_norm", *report.grad_norm, "{:.2f}"));
   fields.push_back(number("samples_s", report.samples_s, "{:.0f}"));
-  if (report.eta) fields.push_back(LogField::number("eta", *report.eta, duration_text(*report.eta)));
+  if (report.eta)
+    fields.push_back(LogField::number("eta", *report.eta, duration_text(*report.eta)));
   log(LogLevel::info, "step", fields);
   if (is_for_people()) draw_progress(report);
 }
@@ -228,11 +234,14 @@ void Console::draw_progress(const StepLine& report) {
   if (!is_terminal_ || !shows_info() || now - last_drawn_ < 0.1) return;
   last_drawn_ = now;
   const std::string head = fmt::format("epoch {:>3} ", of_total(report.epoch, report.epochs));
-  std::string tail = fmt::format(" {:3.0f} %  {} samples/s", report.epoch_share * 100, rate_text(report.samples_s));
+  std::string tail = fmt::format(" {:3.0f} %  {} samples/s", report.epoch_share * 100,
+                                 rate_text(report.samples_s));
   if (report.eta) tail += fmt::format("  ETA {}", clock_text(*report.eta));
   tail += fmt::format("  loss {:.4f}  lr {:.1e}", report.loss, report.lr);
-  const int room = terminal_width(options_.descriptor) - 1 - static_cast<int>(head.size() + tail.size());
-  emit(cat("\r", head, room > 4 ? bar_text(report.epoch_share, std::min(room, 24), unicode_) : "", tail, "\x1b[K"));
+  const int room =
+      terminal_width(options_.descriptor) - 1 - static_cast<int>(head.size() + tail.size());
+  emit(cat("\r", head, room > 4 ? bar_text(report.epoch_share, std::min(room, 24), unicode_) : "",
+           tail, "\x1b[K"));
   progress_shown_ = true;
 }
 
@@ -242,14 +251,16 @@ void Console::epoch(const EpochLine& report) {
     fields.push_back(LogField::number(name, value, fmt::format("{:.4f}", value)));
   }
   if (report.best) fields.push_back(LogField::integer("best", 1));
-  fields.push_back(LogField::number("time", report.seconds, fmt::format("{:.1f}s", report.seconds)));
+  fields.push_back(
+      LogField::number("time", report.seconds, fmt::format("{:.1f}s", report.seconds)));
   log(LogLevel::info, "epoch", fields);
   if (!is_for_people() || !shows_info()) return;
 
   std::string line;
   if (!table_begun_) {
     line = "  epoch";
-    for (const auto& [name, value] : report.values) line += fmt::format("  {:>10}", column_name(name));
+    for (const auto& [name, value] : report.values)
+      line += fmt::format("  {:>10}", column_name(name));
     line += "    time\n";
     table_begun_ = true;
   }

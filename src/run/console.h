@@ -43,7 +43,7 @@ struct StepLine {
   std::optional<double> grad_norm = {};
   double samples_s = 0;
   std::optional<double> eta = {};  ///< seconds
-  double epoch_share = 0;     ///< of this epoch that is done, 0 to 1
+  double epoch_share = 0;          ///< of this epoch that is done, 0 to 1
 };
 
 struct EpochLine {
@@ -56,11 +56,13 @@ struct EpochLine {
 
 struct ConsoleOptions {
   LogFormat format = LogFormat::automatic;
-  LogLevel shown = LogLevel::info;  ///< the least level that is shown; `copy_to` gets all that are recorded
+  LogLevel shown =
+      LogLevel::info;  ///< the least level that is shown; `copy_to` gets all that are recorded
   int descriptor = 2;  ///< where it writes
 };
 
-/// What a run says on stderr while it goes: a progress line and a table for people, else one record a line.
+/// What a run says on stderr while it goes: a progress line and a table for people, else one record
+/// a line.
 class Console {
  public:
   explicit Console(const ConsoleOptions& options);

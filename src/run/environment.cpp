@@ -22,7 +22,8 @@ std::string devices_json() {
     const DeviceInfo info = backend_of(device).describe(device.index);
     JsonLine one;
     one.text("device", to_string(device)).text("name", info.name).text("detail", info.detail);
-    one.integer("memory_bytes", static_cast<std::int64_t>(info.memory_bytes)).integer("units", info.compute_units);
+    one.integer("memory_bytes", static_cast<std::int64_t>(info.memory_bytes))
+        .integer("units", info.compute_units);
     list += cat(list.size() > 1 ? "," : "", one.str());
   }
   return list + "]";
@@ -41,7 +42,8 @@ std::string environment_json(const CodeState& code, Device device) {
   JsonLine line;
   line.text("version", version()).text("build", build_id()).text("device", to_string(device));
   line.integer("threads", num_threads()).raw("devices", devices_json());
-  if (const std::string absence = absence_of(DeviceKind::cuda); !absence.empty()) line.text("cuda", absence);
+  if (const std::string absence = absence_of(DeviceKind::cuda); !absence.empty())
+    line.text("cuda", absence);
   line.raw("commit", code.commit.empty() ? "null" : json_string(code.commit));
   line.boolean("dirty", !code.patch.empty());
   return line.str() + "\n";
@@ -50,7 +52,8 @@ std::string environment_json(const CodeState& code, Device device) {
 std::string device_text(Device device) {
   const DeviceInfo info = backend_of(device).describe(device.index);
   std::string text = to_string(device);
-  text += device.is_cpu() ? cat(" (", num_threads(), num_threads() == 1 ? " thread" : " threads") : std::string(" (");
+  text += device.is_cpu() ? cat(" (", num_threads(), num_threads() == 1 ? " thread" : " threads")
+                          : std::string(" (");
   if (!info.name.empty()) text += cat(device.is_cpu() ? ", " : "", info.name);
   return text + ")";
 }

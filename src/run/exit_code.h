@@ -39,6 +39,8 @@ static_assert([] {
   return kExitCodes.back().kind == ErrorKind::internal;
 }());
 
-constexpr int exit_code_of(ErrorKind kind) { return kExitCodes[static_cast<std::size_t>(kind)].code; }
+constexpr int exit_code_of(ErrorKind kind) {
+  return kExitCodes[static_cast<std::size_t>(kind)].code;
+}
 
 }  // namespace weft

@@ -10,7 +10,8 @@
 namespace weft {
 namespace {
 
-const std::string& metadata_of(const io::SafetensorsFile& file, const std::filesystem::path& path, const char* key) {
+const std::string& metadata_of(const io::SafetensorsFile& file, const std::filesystem::path& path,
+                               const char* key) {
   const auto found = file.metadata().find(key);
   if (found != file.metadata().end()) return found->second;
   throw Error(ErrorKind::model_file, cat("the metadata has no `", key, "`"),
@@ -18,7 +19,8 @@ const std::string& metadata_of(const io::SafetensorsFile& file, const std::files
 }
 
 std::int64_t outputs_of(const data::Preprocessing& preprocessing) {
-  const auto count = preprocessing.classes().empty() ? preprocessing.targets().size() : preprocessing.classes().size();
+  const auto count = preprocessing.classes().empty() ? preprocessing.targets().size()
+                                                     : preprocessing.classes().size();
   return static_cast<std::int64_t>(count);
 }
 
@@ -36,10 +38,11 @@ Config settled(Config config, const std::vector<std::int64_t>& class_counts) {
 
 }  // namespace
 
-void save_model(const std::filesystem::path& path, const nn::Sequential& model, const Config& config,
-                const data::TabularData& data) {
+void save_model(const std::filesystem::path& path, const nn::Sequential& model,
+                const Config& config, const data::TabularData& data) {
   std::vector<io::NamedTensor> tensors;
-  for (const auto& [name, tensor] : model.state_dict()) tensors.push_back({name, tensor.to(Device())});
+  for (const auto& [name, tensor] : model.state_dict())
+    tensors.push_back({name, tensor.to(Device())});
   io::write_safetensors(path, tensors,
                         {{"weft.config", model_json(settled(config, data.class_counts))},
                          {"weft.preprocessing", data.preprocessing.to_json()}});
@@ -54,7 +57,8 @@ LoadedModel load_model(const std::filesystem::path& path) {
     data::Preprocessing preprocessing = data::Preprocessing::from_json(columns);
     nn::Sequential model = build_model(config, preprocessing.shape(), outputs_of(preprocessing));
     StateDict values;
-    for (const io::TensorEntry& entry : file.entries()) values.emplace_back(entry.name, file.tensor(entry.name));
+    for (const io::TensorEntry& entry : file.entries())
+      values.emplace_back(entry.name, file.tensor(entry.name));
     model.load_state_dict(values);
     model.eval();
     return {std::move(config), std::move(preprocessing), std::move(model)};

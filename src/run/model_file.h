@@ -16,9 +16,10 @@ struct LoadedModel {
   nn::Sequential model;
 };
 
-/// Writes model.safetensors: parameters and buffers by module path, config and preprocessing as metadata.
-void save_model(const std::filesystem::path& path, const nn::Sequential& model, const Config& config,
-                const data::TabularData& data);
+/// Writes model.safetensors: parameters and buffers by module path, config and preprocessing as
+/// metadata.
+void save_model(const std::filesystem::path& path, const nn::Sequential& model,
+                const Config& config, const data::TabularData& data);
 /// Error(model_file) naming what is missing or does not fit, Error(io).
 LoadedModel load_model(const std::filesystem::path& path);
 

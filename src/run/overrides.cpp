@@ -20,9 +20,15 @@ struct Variable {
   std::string_view path;  ///< empty: read by the library or by our tools
 };
 constexpr Variable kVariables[] = {
-    {"WEFT_DEVICE", "device"},       {"WEFT_SEED", "seed"},           {"WEFT_NUM_THREADS", "threads"},
-    {"WEFT_PRECISION", "precision"}, {"WEFT_LOG_LEVEL", "log.level"}, {"WEFT_CACHE_DIR", ""},
-    {"WEFT_PLUGINS", ""},            {"WEFT_RUN_DIR", ""},            {"WEFT_TEST_DATA", ""},
+    {"WEFT_DEVICE", "device"},
+    {"WEFT_SEED", "seed"},
+    {"WEFT_NUM_THREADS", "threads"},
+    {"WEFT_PRECISION", "precision"},
+    {"WEFT_LOG_LEVEL", "log.level"},
+    {"WEFT_CACHE_DIR", ""},
+    {"WEFT_PLUGINS", ""},
+    {"WEFT_RUN_DIR", ""},
+    {"WEFT_TEST_DATA", ""},
     {"WEFT_ERROR_GALLERY", ""},
 };
 
@@ -51,7 +57,8 @@ std::string key_of_variable(std::string_view name) {
   return key;
 }
 
-/// The value a flag or variable gives: YAML when it looks like a list, map or quoted text, else the bare text.
+/// The value a flag or variable gives: YAML when it looks like a list, map or quoted text, else the
+/// bare text.
 YamlNode override_value(const Override& override) {
   const std::string& text = override.text;
   YamlNode node;
@@ -91,7 +98,8 @@ YamlNode& list_item(YamlNode& list, const std::string& part, const Override& ove
     names.push_back(name->scalar);
   }
   const std::string near = nearest_name(part, names);
-  fail(override, cat('`', override.path, "`: nothing in the list is called `", weft::quoted(part), '`'),
+  fail(override,
+       cat('`', override.path, "`: nothing in the list is called `", weft::quoted(part), '`'),
        !near.empty()    ? cat("did you mean `", near, "`?")
        : !names.empty() ? cat("there are ", join(names))
                         : "address it by its number, from 0");
@@ -100,8 +108,8 @@ YamlNode& list_item(YamlNode& list, const std::string& part, const Override& ove
 YamlNode& map_item(YamlNode& map, const std::string& part, const Override& override) {
   if (map.kind == YamlNode::Kind::null) map.kind = YamlNode::Kind::map;
   if (map.kind == YamlNode::Kind::scalar) {
-    fail(override, cat('`', override.path, "`: `", weft::quoted(part), "` would stand under the value \"",
-                       weft::quoted(map.scalar), '"'));
+    fail(override, cat('`', override.path, "`: `", weft::quoted(part),
+                       "` would stand under the value \"", weft::quoted(map.scalar), '"'));
   }
   if (YamlNode* found = map.find(part)) return *found;
   map.keys.push_back({part, override.origin});
@@ -122,7 +130,9 @@ void apply_override(YamlNode& root, const Override& override) {
   YamlNode value = override_value(override);
   YamlNode* node = &root;
   for (const std::string& part : split_path(override.path)) {
-    if (part.empty()) fail(override, cat("`", weft::quoted(override.path), "` is no key"), "keys look like train.epochs");
+    if (part.empty())
+      fail(override, cat("`", weft::quoted(override.path), "` is no key"),
+           "keys look like train.epochs");
     node = node->kind == YamlNode::Kind::sequence ? &list_item(*node, part, override)
                                                   : &map_item(*node, part, override);
   }
@@ -133,13 +143,15 @@ Override set_override(std::string_view text) {
   const auto equals = text.find('=');
   const Origin origin{Origin::Kind::flag, cat("--set ", weft::quoted(text))};
   if (equals == std::string_view::npos || equals == 0) {
-    throw Error(ErrorKind::config, "expects KEY=VALUE", "for example --set train.epochs=3", origin.where());
+    throw Error(ErrorKind::config, "expects KEY=VALUE", "for example --set train.epochs=3",
+                origin.where());
   }
   return {std::string(text.substr(0, equals)), std::string(text.substr(equals + 1)), origin};
 }
 
 Override flag_override(std::string_view flag, std::string_view path, std::string_view text) {
-  return {std::string(path), std::string(text),
+  return {std::string(path),
+          std::string(text),
           {Origin::Kind::flag, cat(flag, ' ', weft::quoted(text))}};
 }
 
@@ -149,8 +161,9 @@ std::vector<Override> environment_overrides(
   std::vector<Override> overrides;
   for (const auto& [name, value] : environment) {
     const Origin origin{Origin::Kind::environment, name};
-    const auto known = std::find_if(std::begin(kVariables), std::end(kVariables),
-                                    [&](const Variable& variable) { return variable.name == name; });
+    const auto known =
+        std::find_if(std::begin(kVariables), std::end(kVariables),
+                     [&](const Variable& variable) { return variable.name == name; });
     if (known != std::end(kVariables)) {
       if (!known->path.empty()) overrides.push_back({std::string(known->path), value, origin});
       continue;

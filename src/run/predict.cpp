@@ -21,20 +21,24 @@ std::vector<double> softmax_of(std::span<const double> logits) {
   return shares;
 }
 
-std::string number_text(double value) { return std::isfinite(value) ? cat(static_cast<float>(value)) : "nan"; }
+std::string number_text(double value) {
+  return std::isfinite(value) ? cat(static_cast<float>(value)) : "nan";
+}
 
 void add_column(PredictionTable& table, std::string name, bool is_text) {
   table.columns.push_back(std::move(name));
   table.is_text.push_back(is_text);
 }
 
-void add_headings(PredictionTable& table, const data::Preprocessing& preprocessing, const data::Table& inputs) {
+void add_headings(PredictionTable& table, const data::Preprocessing& preprocessing,
+                  const data::Table& inputs) {
   add_column(table, "row", false);
   if (!inputs.text.empty()) {
     for (const data::Column& column : inputs.columns) add_column(table, column.name, true);
   }
   if (preprocessing.classes().empty()) {
-    for (const data::Target& target : preprocessing.targets()) add_column(table, target.name, false);
+    for (const data::Target& target : preprocessing.targets())
+      add_column(table, target.name, false);
     return;
   }
   add_column(table, "prediction", true);
@@ -42,13 +46,15 @@ void add_headings(PredictionTable& table, const data::Preprocessing& preprocessi
   for (const std::string& name : preprocessing.classes()) add_column(table, cat("p_", name), false);
 }
 
-void add_outputs(std::vector<std::string>& row, std::span<const double> outputs, const std::vector<std::string>& classes) {
+void add_outputs(std::vector<std::string>& row, std::span<const double> outputs,
+                 const std::vector<std::string>& classes) {
   if (classes.empty()) {
     for (const double value : outputs) row.push_back(number_text(value));
     return;
   }
   const std::vector<double> shares = softmax_of(outputs);
-  const auto best = static_cast<std::size_t>(std::max_element(shares.begin(), shares.end()) - shares.begin());
+  const auto best =
+      static_cast<std::size_t>(std::max_element(shares.begin(), shares.end()) - shares.begin());
   row.push_back(classes[best]);
   row.push_back(number_text(shares[best]));
   for (const double share : shares) row.push_back(number_text(share));
@@ -63,7 +69,8 @@ std::string csv_cell(const std::string& text) {
 
 }  // namespace
 
-PredictionTable predict(LoadedModel& model, const std::filesystem::path& data, const PredictOptions& options) {
+PredictionTable predict(LoadedModel& model, const std::filesystem::path& data,
+                        const PredictOptions& options) {
   const data::Preprocessing& preprocessing = model.preprocessing;
   data::CsvOptions csv = preprocessing.csv_options(tabular_options(model.config).csv, false);
   csv.keep_text = options.keep_inputs;
@@ -98,7 +105,8 @@ PredictionTable predict(LoadedModel& model, const std::filesystem::path& data, c
 std::string to_csv(const PredictionTable& table) {
   std::string out;
   const auto add_line = [&](const std::vector<std::string>& cells) {
-    for (std::size_t i = 0; i < cells.size(); ++i) out += cat(i == 0 ? "" : ",", csv_cell(cells[i]));
+    for (std::size_t i = 0; i < cells.size(); ++i)
+      out += cat(i == 0 ? "" : ",", csv_cell(cells[i]));
     out += '\n';
   };
   add_line(table.columns);
@@ -112,7 +120,9 @@ std::string to_json(const PredictionTable& table) {
     JsonLine object;
     for (std::size_t i = 0; i < row.size(); ++i) {
       const bool absent = row[i].empty() || row[i] == "nan";
-      object.raw(table.columns[i], table.is_text[i] ? json_string(row[i]) : absent ? "null" : row[i]);
+      object.raw(table.columns[i], table.is_text[i] ? json_string(row[i])
+                                   : absent         ? "null"
+                                                    : row[i]);
     }
     out += cat(out.size() > 1 ? ",\n" : "\n", object.str());
   }

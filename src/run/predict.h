@@ -27,7 +27,8 @@ struct PredictOptions {
 
 /// Reads `data` and runs the model over it: `row,prediction,probability,p_<class>...`, or
 /// `row,<target>...` for numbers. Rows count from 1. Error(data) for a column that is missing.
-PredictionTable predict(LoadedModel& model, const std::filesystem::path& data, const PredictOptions& options);
+PredictionTable predict(LoadedModel& model, const std::filesystem::path& data,
+                        const PredictOptions& options);
 
 std::string to_csv(const PredictionTable& table);
 std::string to_json(const PredictionTable& table);

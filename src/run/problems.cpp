@@ -7,10 +7,13 @@
 namespace weft {
 
 void Problems::add(const Origin& origin, std::string message, std::string hint) {
-  found_.push_back({origin, Error(ErrorKind::config, std::move(message), std::move(hint), origin.where())});
+  found_.push_back(
+      {origin, Error(ErrorKind::config, std::move(message), std::move(hint), origin.where())});
 }
 
-void Problems::add(const Error& error) { found_.push_back({{Origin::Kind::file, {}, 0, 0}, error}); }
+void Problems::add(const Error& error) {
+  found_.push_back({{Origin::Kind::file, {}, 0, 0}, error});
+}
 
 void Problems::raise() {
   if (found_.empty()) return;

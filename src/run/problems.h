@@ -15,7 +15,8 @@ class Problems {
   void add(const Origin& origin, std::string message, std::string hint = {});
   void add(const Error& error);
   bool empty() const { return found_.empty(); }
-  /// Throws Error(config) with a line per problem, in the order of the file; nothing when there is none.
+  /// Throws Error(config) with a line per problem, in the order of the file; nothing when there is
+  /// none.
   void raise();
 
  private:

@@ -49,7 +49,8 @@ std::string read_all(int descriptor) {
 
 }  // namespace
 
-std::optional<std::string> output_of(const std::vector<std::string>& command, const std::filesystem::path& folder) {
+std::optional<std::string> output_of(const std::vector<std::string>& command,
+                                     const std::filesystem::path& folder) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) return {};
   posix_spawn_file_actions_t actions;
@@ -59,7 +60,8 @@ std::optional<std::string> output_of(const std::vector<std::string>& command, co
   posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
   if (!folder.empty()) posix_spawn_file_actions_addchdir_np(&actions, folder.c_str());
   std::vector<char*> arguments;
-  for (const std::string& argument : command) arguments.push_back(const_cast<char*>(argument.c_str()));
+  for (const std::string& argument : command)
+    arguments.push_back(const_cast<char*>(argument.c_str()));
   arguments.push_back(nullptr);
   pid_t pid = 0;
   const int failed = posix_spawnp(&pid, arguments[0], &actions, nullptr, arguments.data(), environ);

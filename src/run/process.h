@@ -10,7 +10,8 @@
 namespace weft {
 
 /// The output of a program; nullopt when it cannot be started or fails.
-std::optional<std::string> output_of(const std::vector<std::string>& command, const std::filesystem::path& folder = {});
+std::optional<std::string> output_of(const std::vector<std::string>& command,
+                                     const std::filesystem::path& folder = {});
 
 /// Identifies a process: its number alone is reused.
 struct ProcessId {

@@ -48,7 +48,8 @@ void Recorder::before_run(const RunInfo& info) {
 
 void Recorder::before_epoch(std::int64_t epoch) {
   if (epoch != 1 || !info_.validates || config_.eval.sanity_batches == 0) return;
-  console_.text(cat("check  ", config_.eval.sanity_batches, " validation batches before epoch 1: ok\n\n"));
+  console_.text(
+      cat("check  ", config_.eval.sanity_batches, " validation batches before epoch 1: ok\n\n"));
 }
 
 double Recorder::seconds() const { return now() - start_; }
@@ -67,7 +68,8 @@ void Recorder::after_step(const StepReport& report) {
   if (!report.applied) {
     ++skipped_;
     console_.warn(cat("step ", report.step, " was left out: ",
-                      report.overflowed.empty() ? std::string("the loss") : cat("the gradient of ", report.overflowed),
+                      report.overflowed.empty() ? std::string("the loss")
+                                                : cat("the gradient of ", report.overflowed),
                       " is not finite"));
   }
   if (report.step % config_.log.every_steps != 0) return;
@@ -81,23 +83,31 @@ void Recorder::after_step(const StepReport& report) {
   folder_.add(record);
 
   const std::int64_t in_epoch = (report.step - 1) % info_.length.steps_per_epoch + 1;
-  StepLine line{.epoch = report.epoch, .epochs = info_.epochs, .step = report.step,
-                .steps = info_.length.total_steps, .loss = report.loss, .lr = report.lr,
-                .grad_norm = report.grad_norm, .samples_s = rate};
-  line.epoch_share = static_cast<double>(in_epoch) / static_cast<double>(info_.length.steps_per_epoch);
+  StepLine line{.epoch = report.epoch,
+                .epochs = info_.epochs,
+                .step = report.step,
+                .steps = info_.length.total_steps,
+                .loss = report.loss,
+                .lr = report.lr,
+                .grad_norm = report.grad_norm,
+                .samples_s = rate};
+  line.epoch_share =
+      static_cast<double>(in_epoch) / static_cast<double>(info_.length.steps_per_epoch);
   if (info_.length.total_steps) {
     const auto left = static_cast<double>(*info_.length.total_steps - report.step);
     line.eta = left * seconds() / static_cast<double>(report.step);
   }
   if (config_.train.max_time) {
-    line.eta = std::min(line.eta.value_or(*config_.train.max_time), std::max(0.0, *config_.train.max_time - seconds()));
+    line.eta = std::min(line.eta.value_or(*config_.train.max_time),
+                        std::max(0.0, *config_.train.max_time - seconds()));
   }
   console_.step(line);
 }
 
 bool Recorder::is_better(double value) const {
   if (folder_.record().best_metric.empty()) return !std::isnan(value);
-  return larger_is_better_ ? value > folder_.record().best_value : value < folder_.record().best_value;
+  return larger_is_better_ ? value > folder_.record().best_value
+                           : value < folder_.record().best_value;
 }
 
 bool Recorder::note_best(const NamedValues& values, std::int64_t step, std::int64_t epoch) {
@@ -133,7 +143,10 @@ void Recorder::after_evaluation(const EvaluationReport& report) {
   record.values = report.values;
   record.perf = {{"time", milliseconds(seconds())}, {"epoch_s", milliseconds(report.seconds)}};
   folder_.add(record);
-  console_.epoch({.epoch = report.epoch, .epochs = info_.epochs, .values = report.values, .best = *record.best,
+  console_.epoch({.epoch = report.epoch,
+                  .epochs = info_.epochs,
+                  .values = report.values,
+                  .best = *record.best,
                   .seconds = report.seconds});
 }
 
@@ -142,11 +155,16 @@ void Recorder::after_epoch(const EpochReport& report) {
   record.best = note_best(report.values, report.step, report.epoch);
   record.values = report.values;
   const memory::Report memory = memory::report(prepared_.device);
-  record.perf = {{"time", milliseconds(seconds())},      {"epoch_s", milliseconds(report.seconds)},
-                 bytes_field("mem_live", memory.live),   bytes_field("mem_peak", memory.peak),
+  record.perf = {{"time", milliseconds(seconds())},
+                 {"epoch_s", milliseconds(report.seconds)},
+                 bytes_field("mem_live", memory.live),
+                 bytes_field("mem_peak", memory.peak),
                  bytes_field("mem_cached", memory.cached)};
   folder_.add(record);
-  console_.epoch({.epoch = report.epoch, .epochs = info_.epochs, .values = report.values, .best = *record.best,
+  console_.epoch({.epoch = report.epoch,
+                  .epochs = info_.epochs,
+                  .values = report.values,
+                  .best = *record.best,
                   .seconds = report.seconds});
 }
 
@@ -156,17 +174,28 @@ void Recorder::after_run(const FitResult& result) {
   record.reason = name_of(result.reason);
   record.perf = {{"time", milliseconds(seconds())}};
   folder_.add(record);
+  const StepGraphReport& capture = result.capture;
+  if (capture.recorded + capture.replayed > 0 || config_.train.capture == "on") {
+    console_.log(LogLevel::info, "capture",
+                 {LogField::integer("replayed", static_cast<std::int64_t>(capture.replayed)),
+                  LogField::integer("recorded", static_cast<std::int64_t>(capture.recorded)),
+                  LogField::integer("eager", static_cast<std::int64_t>(capture.eager))});
+  }
+  if (config_.train.capture == "on" && capture.replayed == 0)
+    console_.warn(cat("no step was replayed: ", capture.reason));
   if (skipped_ > 0) console_.warn(cat(skipped_, " of ", result.steps, " steps were left out"));
 }
 
 void Recorder::add_test(const FitResult& result, const Evaluation& test) {
   tell_notes(test.notes);
   MetricRecord record{.kind = "test", .step = result.steps, .epoch = result.epochs};
-  for (const auto& [name, value] : test.values) record.values.emplace_back(cat("test/", name), value);
+  for (const auto& [name, value] : test.values)
+    record.values.emplace_back(cat("test/", name), value);
   record.perf = {{"time", milliseconds(seconds())}};
   folder_.add(record);
   std::vector<LogField> fields;
-  for (const auto& [name, value] : record.values) fields.push_back(LogField::number(name, value, fixed4(value)));
+  for (const auto& [name, value] : record.values)
+    fields.push_back(LogField::number(name, value, fixed4(value)));
   console_.log(LogLevel::info, "test", fields);
 }
 

@@ -13,7 +13,8 @@
 
 namespace weft {
 
-/// Writes what happens in a run to its folder and to the console, and the model file at every new best.
+/// Writes what happens in a run to its folder and to the console, and the model file at every new
+/// best.
 class Recorder final : public TrainCallback {
  public:
   Recorder(const Config& config, Prepared& prepared, RunFolder& folder, Console& console);

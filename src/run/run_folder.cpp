@@ -75,7 +75,8 @@ std::string to_json(const RunRecord& record) {
   return run.raw("process", who.str()).str() + "\n";
 }
 
-/// Replaces `link` by one to `target`, never leaving it absent. A file system without links is no reason to stop.
+/// Replaces `link` by one to `target`, never leaving it absent. A file system without links is no
+/// reason to stop.
 void point_latest_at(const std::filesystem::path& dir, const std::string& target) {
   const std::filesystem::path temporary = dir / cat(".latest-", target);
   std::error_code code;
@@ -88,7 +89,8 @@ void point_latest_at(const std::filesystem::path& dir, const std::string& target
 }  // namespace
 
 LineFile::LineFile(std::filesystem::path path)
-    : path_(std::move(path)), descriptor_(open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)) {
+    : path_(std::move(path)),
+      descriptor_(open(path_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666)) {
   if (descriptor_ < 0) fail_io(path_, "cannot open for writing");
 }
 
@@ -150,11 +152,14 @@ RunFolder::RunFolder(std::filesystem::path path, RunRecord record)
 RunFolder RunFolder::create(const std::filesystem::path& dir, RunRecord record) {
   std::error_code code;
   std::filesystem::create_directories(dir, code);
-  if (code) throw Error(ErrorKind::io, cat("cannot make the folder: ", code.message()), {}, dir.string());
+  if (code)
+    throw Error(ErrorKind::io, cat("cannot make the folder: ", code.message()), {}, dir.string());
   do {
     record.id = new_run_id();
   } while (!std::filesystem::create_directory(dir / record.id, code) && !code);
-  if (code) throw Error(ErrorKind::io, cat("cannot make the folder: ", code.message()), {}, (dir / record.id).string());
+  if (code)
+    throw Error(ErrorKind::io, cat("cannot make the folder: ", code.message()), {},
+                (dir / record.id).string());
   record.start = utc_now();
   std::filesystem::path path = dir / record.id;
   RunFolder folder(std::move(path), std::move(record));
@@ -189,7 +194,8 @@ void RunFolder::summarise(const MetricRecord& record) {
     auto found = std::find_if(record_.summary.begin(), record_.summary.end(),
                               [&](const MetricSummary& metric) { return metric.name == name; });
     if (found == record_.summary.end()) {
-      const bool smaller = name.ends_with("loss") || name.ends_with("/mae") || name.ends_with("/mse");
+      const bool smaller =
+          name.ends_with("loss") || name.ends_with("/mae") || name.ends_with("/mse");
       record_.summary.push_back({name, value, value, 0, value, value, 0, !smaller});
       found = std::prev(record_.summary.end());
     }

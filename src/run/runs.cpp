@@ -19,12 +19,15 @@ std::string status_of(const Json& run) {
   std::string status = run.at("status").get<std::string>();
   if (status != "running") return status;
   const Json& process = run.at("process");
-  const ProcessId id{process.at("pid").get<std::int64_t>(), process.at("start").get<std::uint64_t>(),
+  const ProcessId id{process.at("pid").get<std::int64_t>(),
+                     process.at("start").get<std::uint64_t>(),
                      process.at("host").get<std::string>()};
   return may_be_alive(id) ? status : "died";
 }
 
-std::string text_or_empty(const Json& value) { return value.is_string() ? value.get<std::string>() : std::string(); }
+std::string text_or_empty(const Json& value) {
+  return value.is_string() ? value.get<std::string>() : std::string();
+}
 
 RunEntry parse_run(const fs::path& folder, std::string text) {
   const Json run = Json::parse(text);
@@ -43,7 +46,8 @@ RunEntry parse_run(const fs::path& folder, std::string text) {
     entry.best_epoch = best.at("epoch").get<std::int64_t>();
   }
   for (const auto& [name, values] : run.at("summary").items()) {
-    if (values.at("last").is_number()) entry.last.emplace_back(name, values.at("last").get<double>());
+    if (values.at("last").is_number())
+      entry.last.emplace_back(name, values.at("last").get<double>());
   }
   entry.json = std::move(text);
   return entry;
@@ -53,7 +57,8 @@ std::vector<std::string> ids_below(const fs::path& dir) {
   std::vector<std::string> ids;
   std::error_code code;
   for (const auto& item : fs::directory_iterator(dir, code)) {
-    if (!item.is_symlink() && fs::exists(item.path() / "run.json", code)) ids.push_back(item.path().filename().string());
+    if (!item.is_symlink() && fs::exists(item.path() / "run.json", code))
+      ids.push_back(item.path().filename().string());
   }
   std::sort(ids.rbegin(), ids.rend());
   return ids;
@@ -99,10 +104,13 @@ fs::path find_run(const fs::path& dir, std::string_view run) {
   }
   if (matches.size() == 1) return dir / matches.front();
   if (matches.size() > 1) {
-    throw Error(ErrorKind::config, cat("several runs end in `", weft::quoted(run), "`: ", join(matches)), "give more of the id");
+    throw Error(ErrorKind::config,
+                cat("several runs end in `", weft::quoted(run), "`: ", join(matches)),
+                "give more of the id");
   }
   throw Error(ErrorKind::config, cat("there is no run `", weft::quoted(run), "` in ", dir.string()),
-              ids.empty() ? "start one with weft train" : cat("the newest is ", ids.front(), "; weft runs list shows all"));
+              ids.empty() ? "start one with weft train"
+                          : cat("the newest is ", ids.front(), "; weft runs list shows all"));
 }
 
 fs::path find_model(const fs::path& dir, const std::string& text) {
@@ -111,7 +119,8 @@ fs::path find_model(const fs::path& dir, const std::string& text) {
   const fs::path folder = find_run(dir, text);
   const fs::path model = folder / "model.safetensors";
   if (fs::exists(model, code)) return model;
-  throw Error(ErrorKind::model_file, "the run has no model.safetensors: it ended before its first evaluation", {},
+  throw Error(ErrorKind::model_file,
+              "the run has no model.safetensors: it ended before its first evaluation", {},
               folder.string());
 }
 

@@ -30,8 +30,10 @@ struct RunEntry {
 /// Reads the run.json of a folder. Error(data) when it is none of ours, Error(io).
 RunEntry read_run(const std::filesystem::path& folder);
 /// All runs below `dir`, newest first. Folders without a readable run.json are named in `skipped`.
-std::vector<RunEntry> list_runs(const std::filesystem::path& dir, std::vector<std::string>& skipped);
-/// The folder of a run: a path, an id, its unique last part, or `latest`. Error(config) with what is there.
+std::vector<RunEntry> list_runs(const std::filesystem::path& dir,
+                                std::vector<std::string>& skipped);
+/// The folder of a run: a path, an id, its unique last part, or `latest`. Error(config) with what
+/// is there.
 std::filesystem::path find_run(const std::filesystem::path& dir, std::string_view run);
 /// The model file of a run, or `text` itself when it names a file.
 std::filesystem::path find_model(const std::filesystem::path& dir, const std::string& text);

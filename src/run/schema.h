@@ -47,9 +47,11 @@ enum class KeyKind : std::uint8_t {
 };
 
 struct KeyTable {
-  OptionSpec spec;  ///< for sections only name, doc, required, initial (`null`, or what an absent one means)
+  OptionSpec spec;  ///< for sections only name, doc, required, initial (`null`, or what an absent
+                    ///< one means)
   KeyKind kind = KeyKind::option;
-  const SectionTable* section = nullptr;  ///< its keys; for typed values those beside `type` and the options
+  const SectionTable* section =
+      nullptr;  ///< its keys; for typed values those beside `type` and the options
   const Catalogue* catalogue = nullptr;
   void (*store)(void* parent, const OptionValue& value) = nullptr;
   Slot (*slot)(void* parent) = nullptr;
@@ -144,14 +146,21 @@ constexpr KeyTable key(OptionSpec spec, KeyKind kind = KeyKind::option) {
 template <auto Member>
 constexpr KeyTable nested(OptionSpec spec, const SectionTable& section,
                           KeyKind kind = KeyKind::section) {
-  return {.spec = spec, .kind = kind, .section = &section, .slot = detail::open_slot<Member>,
+  return {.spec = spec,
+          .kind = kind,
+          .section = &section,
+          .slot = detail::open_slot<Member>,
           .begin_list = detail::open_list<Member>};
 }
 template <auto Member>
 constexpr KeyTable typed(OptionSpec spec, const Catalogue& catalogue, KeyKind kind = KeyKind::typed,
                          const SectionTable* extra = nullptr) {
-  return {.spec = spec, .kind = kind, .section = extra, .catalogue = &catalogue,
-          .slot = detail::open_slot<Member>, .begin_list = detail::open_list<Member>};
+  return {.spec = spec,
+          .kind = kind,
+          .section = extra,
+          .catalogue = &catalogue,
+          .slot = detail::open_slot<Member>,
+          .begin_list = detail::open_list<Member>};
 }
 template <auto Member>
 constexpr KeyTable words(OptionSpec spec) {

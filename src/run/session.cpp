@@ -22,32 +22,40 @@ Better better_of(const std::string& mode) {
   return mode == "min" ? Better::lower : mode == "max" ? Better::higher : Better::automatic;
 }
 
-TrainerOptions trainer_options(const Config& config, const optim::Schedule& schedule) {
+TrainerOptions trainer_options(const Config& config, const Prepared& prepared) {
   TrainerOptions options;
+  // A replay saves launches, of which a GPU has more to save; recording costs a few steps.
+  options.capture =
+      config.train.capture == "on" || (config.train.capture == "auto" && !prepared.device.is_cpu());
+  if (config.precision == "f16") options.loss_scaler = optim::LossScaler({}, prepared.device);
   options.epochs = config.train.epochs;
   options.max_steps = config.train.max_steps;
   options.max_time = config.train.max_time;
   options.accumulate = config.train.accumulate;
   options.clip_grad_norm = config.train.clip_grad_norm;
   options.clip_grad_value = config.train.clip_grad_value;
-  options.schedule = schedule;
+  options.schedule = prepared.schedule;
   options.eval_every_epochs = config.eval.every_epochs.value_or(1);
   options.eval_every_steps = config.eval.every_steps;
   options.sanity_batches = config.eval.sanity_batches;
   options.best = config.eval.best;
   if (const auto& stopping = config.train.early_stopping) {
-    options.early_stopping = EarlyStopping{stopping->monitor, better_of(stopping->mode), stopping->patience,
-                                           stopping->min_delta};
+    options.early_stopping = EarlyStopping{stopping->monitor, better_of(stopping->mode),
+                                           stopping->patience, stopping->min_delta};
   }
   return options;
 }
 
 RunStatus status_of(StopReason reason) {
   switch (reason) {
-    case StopReason::max_time: return RunStatus::budget;
-    case StopReason::early_stopping: return RunStatus::early_stopped;
-    case StopReason::requested: return RunStatus::interrupted;
-    default: return RunStatus::done;
+    case StopReason::max_time:
+      return RunStatus::budget;
+    case StopReason::early_stopping:
+      return RunStatus::early_stopped;
+    case StopReason::requested:
+      return RunStatus::interrupted;
+    default:
+      return RunStatus::done;
   }
 }
 
@@ -74,18 +82,21 @@ bool has_sink(const Config& config, std::string_view name) {
   return false;
 }
 
-void tell_start(const Config& config, Prepared& prepared, const RunFolder& folder, Console& console) {
+void tell_start(const Config& config, Prepared& prepared, const RunFolder& folder,
+                Console& console) {
   const std::string device = device_text(prepared.device);
   console.log(LogLevel::info, "run",
               {LogField::word("id", folder.id()), LogField::word("path", folder.path().string()),
-               LogField::word("device", to_string(prepared.device)), LogField::integer("threads", num_threads()),
+               LogField::word("device", to_string(prepared.device)),
+               LogField::integer("threads", num_threads()),
                LogField::word("seed", std::to_string(config.seed))});
   console.log(LogLevel::info, "data", {LogField::word("summary", data_text(prepared.data))});
   if (!console.is_for_people()) return;
   const Shape sample = prepared.data.preprocessing.shape().inserted(0, 1);
   const Tensor input = empty(sample, {.device = prepared.device}).fill_(0);
-  console.text(cat("weft ", version(), " · ", device, " · seed ", config.seed, " · ", folder.path().string(), "\n\n",
-                   prepared.model.summary(input), "\ndata   ", data_text(prepared.data), '\n'));
+  console.text(cat("weft ", version(), " · ", device, " · seed ", config.seed, " · ",
+                   folder.path().string(), "\n\n", prepared.model.summary(input), "\ndata   ",
+                   data_text(prepared.data), '\n'));
 }
 
 std::string figure(const NamedValues& values, const std::string& name) {
@@ -107,16 +118,18 @@ void print_results(const TrainOutcome& outcome, const std::string& metric) {
   if (outcome.fit.best_epoch > 0) {
     print_line(cat("best/epoch ", outcome.fit.best_epoch));
     const std::string name = cat("val/", metric);
-    if (find_value(outcome.fit.best_values, name)) print_line(cat(name, ' ', figure(outcome.fit.best_values, name)));
+    if (find_value(outcome.fit.best_values, name))
+      print_line(cat(name, ' ', figure(outcome.fit.best_values, name)));
   }
   if (outcome.test) print_line(cat("test/", metric, ' ', figure(outcome.test->values, metric)));
 }
 
 /// Fits, tests and records.
-TrainOutcome train_in(RunFolder& folder, const Config& config, Prepared& prepared, const TrainRequest& request,
-                      Console& console) {
+TrainOutcome train_in(RunFolder& folder, const Config& config, Prepared& prepared,
+                      const TrainRequest& request, Console& console) {
   auto recorder = std::make_shared<Recorder>(config, prepared, folder, console);
-  Trainer trainer(prepared.model, prepared.loss, prepared.optimizer, trainer_options(config, prepared.schedule));
+  Trainer trainer(prepared.model, prepared.loss, prepared.optimizer,
+                  trainer_options(config, prepared));
   trainer.metrics(prepared.metrics).add(recorder);
   data::DataLoader train_loader(prepared.data.train, train_loader_options(config));
   std::optional<data::DataLoader> val_loader;
@@ -125,7 +138,8 @@ TrainOutcome train_in(RunFolder& folder, const Config& config, Prepared& prepare
   TrainOutcome outcome;
   outcome.folder = folder.path();
   {
-    const SignalScope signals([](void* target) { static_cast<Trainer*>(target)->request_stop(); }, &trainer);
+    const SignalScope signals([](void* target) { static_cast<Trainer*>(target)->request_stop(); },
+                              &trainer);
     outcome.fit = trainer.fit(train_loader, val_loader ? &*val_loader : nullptr);
   }
   const bool stopped = outcome.fit.reason == StopReason::requested;
@@ -136,7 +150,8 @@ TrainOutcome train_in(RunFolder& folder, const Config& config, Prepared& prepare
     outcome.test = trainer.evaluate(test_loader);
     recorder->add_test(outcome.fit, *outcome.test);
   }
-  folder.record().fingerprints.emplace_back("model", io::fingerprint_of_file(folder.path() / "model.safetensors"));
+  folder.record().fingerprints.emplace_back(
+      "model", io::fingerprint_of_file(folder.path() / "model.safetensors"));
   outcome.exit_code = stopped ? interrupted_exit_code() : 0;
   folder.finish(status_of(outcome.fit.reason), outcome.exit_code);
   if (request.print_results) print_results(outcome, shown_metric(prepared));
@@ -145,7 +160,8 @@ TrainOutcome train_in(RunFolder& folder, const Config& config, Prepared& prepare
 
 }  // namespace
 
-data::DataLoader evaluation_loader(const Config& config, std::shared_ptr<const data::Dataset> dataset) {
+data::DataLoader evaluation_loader(const Config& config,
+                                   std::shared_ptr<const data::Dataset> dataset) {
   data::LoaderOptions options = train_loader_options(config);
   options.batch_size = config.eval.batch_size.value_or(config.train.batch_size);
   options.shuffle = false;
@@ -153,7 +169,8 @@ data::DataLoader evaluation_loader(const Config& config, std::shared_ptr<const d
   return {std::move(dataset), options};
 }
 
-TrainOutcome train(const Config& config, Prepared& prepared, const TrainRequest& request, Console& console) {
+TrainOutcome train(const Config& config, Prepared& prepared, const TrainRequest& request,
+                   Console& console) {
   RunFolder folder = make_folder(config, request, prepared.device);
   if (!has_sink(config, "jsonl")) folder.without_lines();
   console.copy_to([&](std::string_view json) { folder.add_log(json); });

@@ -26,12 +26,14 @@ struct TrainOutcome {
   std::optional<Evaluation> test = {};
 };
 
-/// Trains as the config says, under the context that `make_context` gives, and leaves a run folder; the model then
-/// holds its best weights. What goes wrong is told on the console, recorded in the folder, and in `exit_code`. Throws
-/// only when there can be no folder.
-TrainOutcome train(const Config& config, Prepared& prepared, const TrainRequest& request, Console& console);
+/// Trains as the config says, under the context that `make_context` gives, and leaves a run folder;
+/// the model then holds its best weights. What goes wrong is told on the console, recorded in the
+/// folder, and in `exit_code`. Throws only when there can be no folder.
+TrainOutcome train(const Config& config, Prepared& prepared, const TrainRequest& request,
+                   Console& console);
 
 /// The loader that evaluation and prediction use.
-data::DataLoader evaluation_loader(const Config& config, std::shared_ptr<const data::Dataset> dataset);
+data::DataLoader evaluation_loader(const Config& config,
+                                   std::shared_ptr<const data::Dataset> dataset);
 
 }  // namespace weft

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run/signals.h"
 
-#include <csignal>
 #include <unistd.h>
+#include <csignal>
 
 namespace weft {
 namespace {
@@ -13,7 +13,8 @@ void* g_context = nullptr;
 struct sigaction g_previous[2];
 constexpr int kSignals[2] = {SIGINT, SIGTERM};
 
-// _exit: no destructor runs, so no file is half written over; files in progress keep temporary names.
+// _exit: no destructor runs, so no file is half written over; files in progress keep temporary
+// names.
 void on_signal(int signal) {
   if (g_signal != 0) _exit(128 + signal);
   g_signal = signal;
@@ -26,7 +27,7 @@ SignalScope::SignalScope(void (*stop)(void*), void* context) {
   g_signal = 0;
   g_stop = stop;
   g_context = context;
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART;
   for (int i = 0; i < 2; ++i) sigaction(kSignals[i], &action, &g_previous[i]);

@@ -3,8 +3,8 @@
 
 namespace weft {
 
-/// While it lives, SIGINT and SIGTERM call `stop` (in the handler) instead of ending the process; a second one
-/// leaves at once.
+/// While it lives, SIGINT and SIGTERM call `stop` (in the handler) instead of ending the process; a
+/// second one leaves at once.
 class SignalScope {
  public:
   SignalScope(void (*stop)(void*), void* context);

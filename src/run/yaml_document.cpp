@@ -76,9 +76,11 @@ class TreeBuilder final : public YAML::EventHandler {
   }
 
   void begin(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) const {
-    if (anchor != 0) fail(origin(mark), "anchors (`&name`) are not accepted", "write the value out");
+    if (anchor != 0)
+      fail(origin(mark), "anchors (`&name`) are not accepted", "write the value out");
     if (tag.size() > 1) {
-      fail(origin(mark), cat("the tag `", weft::quoted(tag), "` is not accepted"), "types come from the key; remove it");
+      fail(origin(mark), cat("the tag `", weft::quoted(tag), "` is not accepted"),
+           "types come from the key; remove it");
     }
   }
 
@@ -125,7 +127,9 @@ class TreeBuilder final : public YAML::EventHandler {
     Level& level = levels_.back();
     for (const YamlNode::Key& key : level.node.keys) {
       if (key.name == node.scalar) {
-        fail(node.origin, cat("key `", weft::quoted(node.scalar), "` is given twice, first in line ", key.origin.line),
+        fail(node.origin,
+             cat("key `", weft::quoted(node.scalar), "` is given twice, first in line ",
+                 key.origin.line),
              "remove one");
       }
     }
@@ -144,7 +148,11 @@ std::size_t utf8_length(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const unsigned char lead = byte(0);
   if (lead < 0x80) return 1;
-  const std::size_t length = lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : lead < 0xF5 ? 4 : 0;
+  const std::size_t length = lead < 0xC2   ? 0
+                             : lead < 0xE0 ? 2
+                             : lead < 0xF0 ? 3
+                             : lead < 0xF5 ? 4
+                                           : 0;
   if (length == 0 || text.size() < length) return 0;
   for (std::size_t i = 1; i < length; ++i) {
     if ((byte(i) & 0xC0) != 0x80) return 0;
@@ -160,13 +168,17 @@ std::size_t utf8_length(std::string_view text) {
 
 void check_bytes(std::string_view text, const std::string& file) {
   if (text.size() > kMaxYamlBytes) {
-    throw Error(ErrorKind::config, cat("the file has ", bytes_text(text.size()), "; a config has at most ",
-                                       bytes_text(kMaxYamlBytes)), {}, file);
+    throw Error(ErrorKind::config,
+                cat("the file has ", bytes_text(text.size()), "; a config has at most ",
+                    bytes_text(kMaxYamlBytes)),
+                {}, file);
   }
   Origin here{Origin::Kind::file, file, 1, 1};
   while (!text.empty()) {
     const std::size_t length = utf8_length(text);
-    if (length == 0) fail(here, cat("byte ", weft::quoted(text.substr(0, 1)), " is not UTF-8"), "save the file as UTF-8");
+    if (length == 0)
+      fail(here, cat("byte ", weft::quoted(text.substr(0, 1)), " is not UTF-8"),
+           "save the file as UTF-8");
     if (text[0] == '\0') fail(here, "a NUL byte; a config is text");
     if (text[0] == '\n') {
       ++here.line;
@@ -185,10 +197,14 @@ std::string Origin::where() const {
 
 std::string Origin::text() const {
   switch (kind) {
-    case Kind::initial: return "default";
-    case Kind::file: return cat(name, ':', line);
-    case Kind::environment: return cat("environment ", name);
-    case Kind::flag: return cat("flag ", name);
+    case Kind::initial:
+      return "default";
+    case Kind::file:
+      return cat(name, ':', line);
+    case Kind::environment:
+      return cat("environment ", name);
+    case Kind::flag:
+      return cat("flag ", name);
   }
   return {};
 }
@@ -216,9 +232,9 @@ YamlNode parse_yaml(std::string_view text, const std::string& file) {
   } catch (const Error&) {
     throw;
   } catch (const YAML::Exception& error) {
-    const Origin at = error.mark.is_null()
-                          ? start
-                          : Origin{Origin::Kind::file, file, error.mark.line + 1, error.mark.column + 1};
+    const Origin at = error.mark.is_null() ? start
+                                           : Origin{Origin::Kind::file, file, error.mark.line + 1,
+                                                    error.mark.column + 1};
     fail(at, cat("this is not YAML or JSON: ", error.msg));
   } catch (const std::exception& error) {
     fail(start, cat("this is not YAML or JSON: ", error.what()));

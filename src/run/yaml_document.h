@@ -22,7 +22,8 @@ struct Origin {
   std::string text() const;
 };
 
-/// A document of YAML or JSON as written: every pair in file order, scalars untyped, positions kept.
+/// A document of YAML or JSON as written: every pair in file order, scalars untyped, positions
+/// kept.
 struct YamlNode {
   enum class Kind { null, scalar, sequence, map };
   struct Key {
@@ -46,8 +47,8 @@ inline constexpr int kMaxYamlDepth = 64;
 inline constexpr std::size_t kMaxYamlBytes = 4 << 20;
 
 /// Reads YAML or JSON. Error(config) with `file:line:column` for anything that readers disagree on:
-/// duplicate keys, anchors, aliases, merge keys, tags, further documents, keys that are no scalars, bytes that
-/// are no UTF-8, NUL, nesting beyond 64.
+/// duplicate keys, anchors, aliases, merge keys, tags, further documents, keys that are no scalars,
+/// bytes that are no UTF-8, NUL, nesting beyond 64.
 YamlNode parse_yaml(std::string_view text, const std::string& file);
 
 }  // namespace weft

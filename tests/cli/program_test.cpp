@@ -14,6 +14,7 @@
 #include "run/runs.h"
 #include "tests/support/paths.h"
 #include "tests/support/temporary_folder.h"
+#include "weft/base/text.h"
 #include "weft/io/file.h"
 
 namespace weft {
@@ -43,8 +44,10 @@ pid_t start(const TemporaryFolder& folder, std::vector<std::string> arguments,
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_addchdir_np(&actions, folder.path().c_str());
-  posix_spawn_file_actions_addopen(&actions, 1, (folder / "stdout.txt").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
-  posix_spawn_file_actions_addopen(&actions, 2, (folder / "stderr.txt").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+  posix_spawn_file_actions_addopen(&actions, 1, (folder / "stdout.txt").c_str(),
+                                   O_WRONLY | O_CREAT | O_TRUNC, 0644);
+  posix_spawn_file_actions_addopen(&actions, 2, (folder / "stderr.txt").c_str(),
+                                   O_WRONLY | O_CREAT | O_TRUNC, 0644);
   pid_t pid = 0;
   EXPECT_EQ(posix_spawn(&pid, argv[0], &actions, nullptr, argv.data(), envp.data()), 0);
   posix_spawn_file_actions_destroy(&actions);
@@ -54,8 +57,8 @@ pid_t start(const TemporaryFolder& folder, std::vector<std::string> arguments,
 Result finish(const TemporaryFolder& folder, pid_t pid) {
   int status = 0;
   waitpid(pid, &status, 0);
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), io::read_file(folder / "stdout.txt"),
-          io::read_file(folder / "stderr.txt")};
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
+          io::read_file(folder / "stdout.txt"), io::read_file(folder / "stderr.txt")};
 }
 
 Result run(const TemporaryFolder& folder, std::vector<std::string> arguments,
@@ -68,11 +71,13 @@ std::string iris() { return (test::source_dir() / "examples/iris/iris.csv").stri
 /// A config for iris that trains in a moment.
 std::string small_run(const TemporaryFolder& folder) {
   return folder
-      .write("iris.yaml", "schema: weft.config/1\ndata: {format: csv, path: " + iris() +
-                              ", target: species}\n"
-                              "model: {layers: [{type: linear, name: fc1, out: 8}, relu, {type: linear, out: 3}]}\n"
-                              "loss: cross_entropy\noptimizer: {type: adamw, lr: 1e-2}\n"
-                              "train: {epochs: 3, batch_size: 16}\n")
+      .write(
+          "iris.yaml",
+          "schema: weft.config/1\ndata: {format: csv, path: " + iris() +
+              ", target: species}\n"
+              "model: {layers: [{type: linear, name: fc1, out: 8}, relu, {type: linear, out: 3}]}\n"
+              "loss: cross_entropy\noptimizer: {type: adamw, lr: 1e-2}\n"
+              "train: {epochs: 3, batch_size: 16}\n")
       .string();
 }
 
@@ -94,12 +99,25 @@ TEST(Program, TrainLeavesAWholeRunFolder) {
   const std::string config = small_run(folder);
   ASSERT_EQ(run(folder, {"train", config, "--quiet"}).code, 0);
   const fs::path latest = find_run(folder / "runs", "latest");
-  for (const char* name : {"run.json", "config.yaml", "config.json", "environment.json", "metrics.jsonl", "log.jsonl",
-                           "model.safetensors"}) {
+  for (const char* name : {"run.json", "config.yaml", "config.json", "environment.json",
+                           "metrics.jsonl", "log.jsonl", "model.safetensors"}) {
     EXPECT_TRUE(fs::exists(latest / name)) << name;
   }
   EXPECT_EQ(io::read_file(latest / "config.yaml"), io::read_file(config));
   EXPECT_EQ(read_run(latest).status, "done");
+}
+
+/// metrics.jsonl without what a clock or the run's name put there.
+std::string timeless_metrics(const fs::path& run) {
+  std::string kept;
+  std::istringstream lines(io::read_file(run / "metrics.jsonl"));
+  for (std::string line; std::getline(lines, line);) {
+    auto record = nlohmann::json::parse(line);
+    record.erase("perf");
+    record.erase("run");
+    kept += record.dump() + "\n";
+  }
+  return kept;
 }
 
 TEST(Program, TrainWritesTheSameMetricsForEveryNumberOfThreads) {
@@ -108,17 +126,10 @@ TEST(Program, TrainWritesTheSameMetricsForEveryNumberOfThreads) {
   std::vector<std::string> metrics;
   std::vector<std::string> models;
   for (const char* threads : {"1", "2", "3"}) {
-    ASSERT_EQ(run(folder, {"train", config, "--quiet", "--threads", threads, "--seed", "5"}).code, 0);
+    ASSERT_EQ(run(folder, {"train", config, "--quiet", "--threads", threads, "--seed", "5"}).code,
+              0);
     const fs::path latest = find_run(folder / "runs", "latest");
-    std::string kept;
-    std::istringstream lines(io::read_file(latest / "metrics.jsonl"));
-    for (std::string line; std::getline(lines, line);) {
-      auto record = nlohmann::json::parse(line);
-      record.erase("perf");
-      record.erase("run");
-      kept += record.dump() + "\n";
-    }
-    metrics.push_back(kept);
+    metrics.push_back(timeless_metrics(latest));
     models.push_back(io::read_file(latest / "model.safetensors"));
   }
   EXPECT_EQ(metrics[0], metrics[1]);
@@ -127,12 +138,29 @@ TEST(Program, TrainWritesTheSameMetricsForEveryNumberOfThreads) {
   EXPECT_EQ(models[0], models[2]);
 }
 
+TEST(Program, TrainGivesTheSameFiguresCapturedAndEagerInEveryPrecision) {
+  const TemporaryFolder folder;
+  const std::string config = small_run(folder);
+  for (const char* precision : {"f32", "bf16", "f16"}) {
+    std::vector<std::string> values;
+    for (const char* capture : {"off", "on"}) {
+      const Result result =
+          run(folder, {"train", config, "--quiet", "--set", cat("precision=", precision), "--set",
+                       cat("train.capture=", capture)});
+      ASSERT_EQ(result.code, 0) << result.err;
+      values.push_back(timeless_metrics(find_run(folder / "runs", "latest")));
+    }
+    EXPECT_EQ(values[0], values[1]) << precision;
+  }
+}
+
 TEST(Program, LogsJsonLines) {
   const TemporaryFolder folder;
   const Result result = run(folder, {"train", small_run(folder), "--log-format", "json"});
   std::istringstream lines(result.err);
   int epochs = 0;
-  for (std::string line; std::getline(lines, line);) epochs += nlohmann::json::parse(line)["event"] == "epoch" ? 1 : 0;
+  for (std::string line; std::getline(lines, line);)
+    epochs += nlohmann::json::parse(line)["event"] == "epoch" ? 1 : 0;
   EXPECT_EQ(epochs, 3);
 }
 
@@ -141,7 +169,9 @@ TEST(Program, PredictWritesTheContractsColumns) {
   ASSERT_EQ(run(folder, {"train", small_run(folder), "--quiet"}).code, 0);
   const Result result = run(folder, {"predict", "latest", iris()});
   ASSERT_EQ(result.code, 0) << result.err;
-  EXPECT_TRUE(result.out.starts_with("row,prediction,probability,p_setosa,p_versicolor,p_virginica\n1,")) << result.out;
+  EXPECT_TRUE(
+      result.out.starts_with("row,prediction,probability,p_setosa,p_versicolor,p_virginica\n1,"))
+      << result.out;
   EXPECT_EQ(std::count(result.out.begin(), result.out.end(), '\n'), 151);
 }
 
@@ -166,7 +196,8 @@ TEST(Program, EvaluateRepeatsTheTestFigures) {
   ASSERT_EQ(result.code, 0) << result.err;
   const std::string line = trained.out.substr(trained.out.find("test/accuracy"));
   EXPECT_NE(result.out.find(line), std::string::npos) << result.out;
-  EXPECT_TRUE(nlohmann::json::parse(run(folder, {"evaluate", "latest", "--json"}).out).contains("test/loss"));
+  EXPECT_TRUE(nlohmann::json::parse(run(folder, {"evaluate", "latest", "--json"}).out)
+                  .contains("test/loss"));
 }
 
 TEST(Program, ExitCodesTellTheKindOfFailure) {
@@ -215,12 +246,14 @@ TEST(Program, RefusesAnUnknownKeyFromTheEnvironment) {
 
 TEST(Program, NamesTheNearestVerb) {
   const TemporaryFolder folder;
-  EXPECT_EQ(run(folder, {"trian"}).err, "error: there is no verb `trian`; did you mean `weft train`?\n");
+  EXPECT_EQ(run(folder, {"trian"}).err,
+            "error: there is no verb `trian`; did you mean `weft train`?\n");
 }
 
 TEST(Program, AFailedRunIsRecordedAsFailed) {
   const TemporaryFolder folder;
-  const Result result = run(folder, {"train", small_run(folder), "--set", "optimizer.lr=1e30", "--quiet"});
+  const Result result =
+      run(folder, {"train", small_run(folder), "--set", "optimizer.lr=1e30", "--quiet"});
   EXPECT_EQ(result.code, 6) << result.err;
   const RunEntry entry = read_run(find_run(folder / "runs", "latest"));
   EXPECT_EQ(entry.status, "failed");
@@ -231,7 +264,8 @@ class ProgramSignal : public testing::TestWithParam<int> {};
 
 TEST_P(ProgramSignal, FinishesTheStepSavesAndExits) {
   const TemporaryFolder folder;
-  const pid_t pid = start(folder, {"train", small_run(folder), "--quiet", "--set", "train.epochs=10000000"});
+  const pid_t pid =
+      start(folder, {"train", small_run(folder), "--quiet", "--set", "train.epochs=10000000"});
   // The first line of stdout comes before the handlers; a record of an epoch after.
   const auto trained = [&] {
     std::error_code code;
@@ -249,7 +283,8 @@ INSTANTIATE_TEST_SUITE_P(Signals, ProgramSignal, testing::Values(SIGINT, SIGTERM
 
 TEST(Program, AKilledRunListsAsDied) {
   const TemporaryFolder folder;
-  const pid_t pid = start(folder, {"train", small_run(folder), "--quiet", "--set", "train.epochs=10000000"});
+  const pid_t pid =
+      start(folder, {"train", small_run(folder), "--quiet", "--set", "train.epochs=10000000"});
   std::error_code code;
   while (!fs::exists(folder / "runs/latest/model.safetensors", code)) std::this_thread::yield();
   kill(pid, SIGKILL);
@@ -259,7 +294,8 @@ TEST(Program, AKilledRunListsAsDied) {
 
 TEST(Program, ListsWhatAConfigMayName) {
   const TemporaryFolder folder;
-  for (const char* verb : {"ops", "layers", "losses", "optimizers", "schedulers", "metrics", "devices"}) {
+  for (const char* verb :
+       {"ops", "layers", "losses", "optimizers", "schedulers", "metrics", "devices"}) {
     const Result text = run(folder, {verb});
     EXPECT_EQ(text.code, 0) << verb;
     EXPECT_FALSE(text.out.empty()) << verb;
@@ -271,8 +307,9 @@ TEST(Program, ListsWhatAConfigMayName) {
 
 TEST(Program, ConfigShowTellsOrigins) {
   const TemporaryFolder folder;
-  const Result result =
-      run(folder, {"config", "show", small_run(folder), "--origin", "--set", "model.layers.fc1.out=5"}, {"WEFT_SEED=9"});
+  const Result result = run(
+      folder, {"config", "show", small_run(folder), "--origin", "--set", "model.layers.fc1.out=5"},
+      {"WEFT_SEED=9"});
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_NE(result.out.find("environment WEFT_SEED"), std::string::npos);
   EXPECT_NE(result.out.find("flag --set model.layers.fc1.out=5"), std::string::npos);

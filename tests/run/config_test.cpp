@@ -5,9 +5,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "tests/run/config_samples.h"
 #include "run/config_docs.h"
 #include "run/config_reader.h"
+#include "tests/run/config_samples.h"
 #include "tests/support/error_gallery.h"
 #include "tests/support/paths.h"
 
@@ -70,9 +70,10 @@ TEST(Config, ReadsJson) {
 }
 
 TEST(Config, NamesAnUnknownKey) {
-  EXPECT_WEFT_ERROR(parse(small_config(6, "optimizer: {type: adamw, lr: 1, weight_decy: 0}")), kConfig,
-                    "t.yaml:6:33: unknown key `weight_decy` in `optimizer`; did you mean `weight_decay`?",
-                    "config/unknown-key");
+  EXPECT_WEFT_ERROR(
+      parse(small_config(6, "optimizer: {type: adamw, lr: 1, weight_decy: 0}")), kConfig,
+      "t.yaml:6:33: unknown key `weight_decy` in `optimizer`; did you mean `weight_decay`?",
+      "config/unknown-key");
 }
 
 TEST(Config, KnowsWhatOthersCallAKey) {
@@ -82,12 +83,14 @@ TEST(Config, KnowsWhatOthersCallAKey) {
 
 TEST(Config, NamesAnUnknownSection) {
   EXPECT_WEFT_ERROR(parse(small_config() + "trian: {}\n"), kConfig,
-                    "t.yaml:8:1: unknown key `trian`; did you mean `train`?", "config/unknown-section");
+                    "t.yaml:8:1: unknown key `trian`; did you mean `train`?",
+                    "config/unknown-section");
 }
 
 TEST(Config, NamesAnIllTypedValue) {
   EXPECT_WEFT_ERROR(parse(small_config(7, "train: {epochs: many}")), kConfig,
-                    "t.yaml:7:17: `epochs` in `train` expects an integer, or null, got \"many\"", "config/type");
+                    "t.yaml:7:17: `epochs` in `train` expects an integer, or null, got \"many\"",
+                    "config/type");
 }
 
 TEST(Config, NamesAValueOutOfRange) {
@@ -96,21 +99,24 @@ TEST(Config, NamesAValueOutOfRange) {
 }
 
 TEST(Config, NamesAValueThatIsNoChoice) {
-  EXPECT_WEFT_ERROR(parse(small_config() + "loader: {last_batch: dorp}\n"), kConfig,
-                    "t.yaml:8:22: `last_batch` in `loader` expects one of keep, drop, pad, got \"dorp\"; did you "
-                    "mean `drop`?",
-                    "config/choice");
+  EXPECT_WEFT_ERROR(
+      parse(small_config() + "loader: {last_batch: dorp}\n"), kConfig,
+      "t.yaml:8:22: `last_batch` in `loader` expects one of keep, drop, pad, got \"dorp\"; did you "
+      "mean `drop`?",
+      "config/choice");
 }
 
 TEST(Config, NamesAMissingKey) {
   EXPECT_WEFT_ERROR(parse(small_config(6, "optimizer: {type: adamw}")), kConfig,
-                    "t.yaml:6:12: `lr` of `adamw` in `optimizer` is required: number >= 0", "config/missing-option");
+                    "t.yaml:6:12: `lr` of `adamw` in `optimizer` is required: number >= 0",
+                    "config/missing-option");
   EXPECT_WEFT_ERROR(parse(small_config(2, "data: {format: csv}")), kConfig,
                     "t.yaml:2:7: `path` in `data` is required", "config/missing-key");
 }
 
 TEST(Config, NamesAMissingSection) {
-  EXPECT_WEFT_ERROR(parse(small_config(5, "")), kConfig, "t.yaml:1:1: `loss` is required", "config/missing-section");
+  EXPECT_WEFT_ERROR(parse(small_config(5, "")), kConfig, "t.yaml:1:1: `loss` is required",
+                    "config/missing-section");
 }
 
 TEST(Config, NamesEverythingMissingFromAnEmptyFile) {
@@ -121,9 +127,10 @@ TEST(Config, NamesEverythingMissingFromAnEmptyFile) {
 }
 
 TEST(Config, NamesAnUnknownLayer) {
-  EXPECT_WEFT_ERROR(parse(small_config(4, "  layers: [{type: liner, out: 3}]")), kConfig,
-                    "t.yaml:4:19: `type` in `model.layers.0`: there is no layer `liner`; did you mean `linear`?",
-                    "config/unknown-type");
+  EXPECT_WEFT_ERROR(
+      parse(small_config(4, "  layers: [{type: liner, out: 3}]")), kConfig,
+      "t.yaml:4:19: `type` in `model.layers.0`: there is no layer `liner`; did you mean `linear`?",
+      "config/unknown-type");
 }
 
 TEST(Config, AsksForAType) {
@@ -139,19 +146,22 @@ TEST(Config, NamesAValueWhereASectionBelongs) {
 
 TEST(Config, NamesASectionWhereAValueBelongs) {
   EXPECT_WEFT_ERROR(parse(small_config(7, "train: {epochs: {a: 1}}")), kConfig,
-                    "t.yaml:7:17: `epochs` in `train` expects integer >= 1 | null, got a map", "config/value");
+                    "t.yaml:7:17: `epochs` in `train` expects integer >= 1 | null, got a map",
+                    "config/value");
 }
 
 TEST(Config, RefusesAnotherMajorVersion) {
-  EXPECT_WEFT_ERROR(parse(small_config(1, "schema: weft.config/2")), kConfig,
-                    "t.yaml:1:9: `schema` expects one of weft.config/1, got \"weft.config/2\"; did you mean "
-                    "`weft.config/1`?",
-                    "config/version");
+  EXPECT_WEFT_ERROR(
+      parse(small_config(1, "schema: weft.config/2")), kConfig,
+      "t.yaml:1:9: `schema` expects one of weft.config/1, got \"weft.config/2\"; did you mean "
+      "`weft.config/1`?",
+      "config/version");
 }
 
 TEST(Config, ReportsAllProblemsInTheOrderOfTheFile) {
   EXPECT_WEFT_ERROR(
-      parse("schema: weft.config/1\ndata: {format: csv, path: iris.csv, target: species, scael: none}\n"
+      parse("schema: weft.config/1\ndata: {format: csv, path: iris.csv, target: species, scael: "
+            "none}\n"
             "model:\n  layers: [{type: linear, out: 0}]\nloss: {type: cross_entropy}\n"
             "optimizer: {type: adamw, lr: 1e-3s}\ntrain: {epochs: 2, batchsize: 3}\n"),
       kConfig,
@@ -164,32 +174,38 @@ TEST(Config, ReportsAllProblemsInTheOrderOfTheFile) {
 
 TEST(Config, WantsAnEnd) {
   EXPECT_WEFT_ERROR(parse(small_config(7, "train: {batch_size: 4}")), kConfig,
-                    "t.yaml:7:21: one of `epochs`, `max_steps`, `max_time` in `train` is required", "config/no-end");
+                    "t.yaml:7:21: one of `epochs`, `max_steps`, `max_time` in `train` is required",
+                    "config/no-end");
 }
 
 TEST(Config, WantsSharesThatAddUp) {
   EXPECT_WEFT_ERROR(
-      parse(small_config(2, "data: {format: csv, path: a, target: b, split: {train: 0.8, val: 0.1, test: 0.2}}")),
+      parse(small_config(
+          2, "data: {format: csv, path: a, target: b, split: {train: 0.8, val: 0.1, test: 0.2}}")),
       kConfig, "t.yaml:2:56: the shares in `data.split` add up to 1.1, not 1", "config/split");
 }
 
 TEST(Config, WantsUniqueLayerNames) {
-  EXPECT_WEFT_ERROR(parse(small_config(4, "  layers: [{type: relu, name: a}, {type: relu, name: a}]")), kConfig,
-                    "t.yaml:4:54: two layers are called `a`; names are unique", "config/layer-name");
+  EXPECT_WEFT_ERROR(
+      parse(small_config(4, "  layers: [{type: relu, name: a}, {type: relu, name: a}]")), kConfig,
+      "t.yaml:4:54: two layers are called `a`; names are unique", "config/layer-name");
 }
 
 TEST(Config, WantsPhasesOfKnownLength) {
-  EXPECT_WEFT_ERROR(parse(small_config() + "scheduler: [{type: constant}, {type: constant}]\n"), kConfig,
-                    "t.yaml:8:20: `scheduler.0` has no length; give it epochs or steps; only the last phase takes "
+  EXPECT_WEFT_ERROR(parse(small_config() + "scheduler: [{type: constant}, {type: constant}]\n"),
+                    kConfig,
+                    "t.yaml:8:20: `scheduler.0` has no length; give it epochs or steps; only the "
+                    "last phase takes "
                     "what is left",
                     "config/phase");
 }
 
 TEST(Config, WantsAMeasuredValueToJudgeBy) {
-  EXPECT_WEFT_ERROR(parse(small_config() + "eval: {best: val/acuracy}\n"), kConfig,
-                    "t.yaml:8:14: `eval.best`: nothing measured is called \"val/acuracy\"; did you mean "
-                    "`val/accuracy`?",
-                    "config/monitor");
+  EXPECT_WEFT_ERROR(
+      parse(small_config() + "eval: {best: val/acuracy}\n"), kConfig,
+      "t.yaml:8:14: `eval.best`: nothing measured is called \"val/acuracy\"; did you mean "
+      "`val/accuracy`?",
+      "config/monitor");
 }
 
 TEST(Config, RefusesAnUnknownDevice) {
@@ -198,12 +214,14 @@ TEST(Config, RefusesAnUnknownDevice) {
 }
 
 TEST(Config, KeepsFreeNamesOfColumns) {
-  const Config config =
-      parse(small_config(2, "data: {format: csv, path: a, target: b, csv: {columns: {zip: category, id: ignore}}}"));
-  EXPECT_EQ(config.data.csv.columns,
-            (std::vector<std::pair<std::string, std::string>>{{"zip", "category"}, {"id", "ignore"}}));
-  EXPECT_EQ(error_of(small_config(2, "data: {format: csv, path: a, target: b, csv: {columns: {zip: categry}}}")),
-            "t.yaml:2:62: `zip` in `data.csv.columns` expects one of numeric, category, bool, ignore, got "
+  const Config config = parse(small_config(
+      2, "data: {format: csv, path: a, target: b, csv: {columns: {zip: category, id: ignore}}}"));
+  EXPECT_EQ(config.data.csv.columns, (std::vector<std::pair<std::string, std::string>>{
+                                         {"zip", "category"}, {"id", "ignore"}}));
+  EXPECT_EQ(error_of(small_config(
+                2, "data: {format: csv, path: a, target: b, csv: {columns: {zip: categry}}}")),
+            "t.yaml:2:62: `zip` in `data.csv.columns` expects one of numeric, category, bool, "
+            "ignore, got "
             "\"categry\"; did you mean `category`?");
 }
 

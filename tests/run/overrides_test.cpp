@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
-#include "tests/run/config_samples.h"
 #include "run/config_reader.h"
+#include "tests/run/config_samples.h"
 #include "tests/support/error_gallery.h"
 
 namespace weft {
@@ -25,10 +25,13 @@ TEST(Overrides, FlagsWinOverEnvironmentOverFile) {
   EXPECT_EQ(config.train.epochs, 9);
   EXPECT_EQ(config.setting("train.epochs")->origin.text(), "flag --set train.epochs=9");
   EXPECT_EQ(config.train.batch_size, 7);
-  EXPECT_EQ(config.setting("train.batch_size")->origin.text(), "environment WEFT_TRAIN__BATCH_SIZE");
+  EXPECT_EQ(config.setting("train.batch_size")->origin.text(),
+            "environment WEFT_TRAIN__BATCH_SIZE");
 }
 
-TEST(Overrides, TheLastFlagWins) { EXPECT_EQ(with({"train.epochs=3", "train.epochs=4"}).train.epochs, 4); }
+TEST(Overrides, TheLastFlagWins) {
+  EXPECT_EQ(with({"train.epochs=3", "train.epochs=4"}).train.epochs, 4);
+}
 
 TEST(Overrides, AddressLayersByNameAndNumber) {
   EXPECT_EQ(with({"model.layers.fc.out=128"}).model.layers[0].options.integer("out"), 128);
@@ -37,45 +40,52 @@ TEST(Overrides, AddressLayersByNameAndNumber) {
 
 TEST(Overrides, AddressALayerByItsDefaultName) {
   const Override set[] = {set_override("model.layers.linear_1.out=5")};
-  const Config config = parse_config(small_config(4, "  layers: [{type: linear, out: 3}]"), "t", set);
+  const Config config =
+      parse_config(small_config(4, "  layers: [{type: linear, out: 3}]"), "t", set);
   EXPECT_EQ(config.model.layers[0].options.integer("out"), 5);
 }
 
 TEST(Overrides, NameAnUnknownLayer) {
   EXPECT_WEFT_ERROR(with({"model.layers.fx.out=1"}), kConfig,
-                    "--set model.layers.fx.out=1: `model.layers.fx.out`: nothing in the list is called `fx`; did you "
+                    "--set model.layers.fx.out=1: `model.layers.fx.out`: nothing in the list is "
+                    "called `fx`; did you "
                     "mean `fc`?",
                     "config/set-layer");
 }
 
 TEST(Overrides, NameAnIndexPastTheEnd) {
-  EXPECT_WEFT_ERROR(with({"model.layers.3.out=1"}), kConfig,
-                    "--set model.layers.3.out=1: `model.layers.3.out`: index 3 of a list of 1; the first is 0",
-                    "config/set-index");
+  EXPECT_WEFT_ERROR(
+      with({"model.layers.3.out=1"}), kConfig,
+      "--set model.layers.3.out=1: `model.layers.3.out`: index 3 of a list of 1; the first is 0",
+      "config/set-index");
 }
 
 TEST(Overrides, NameAnUnknownKey) {
   EXPECT_WEFT_ERROR(with({"train.epoch=1"}), kConfig,
-                    "--set train.epoch=1: unknown key `epoch` in `train`; did you mean `epochs`?", "config/set-key");
+                    "--set train.epoch=1: unknown key `epoch` in `train`; did you mean `epochs`?",
+                    "config/set-key");
 }
 
 TEST(Overrides, NameABadValue) {
-  EXPECT_WEFT_ERROR(with({"train.epochs=x"}), kConfig,
-                    "--set train.epochs=x: `epochs` in `train` expects an integer, or null, got \"x\"",
-                    "config/set-value");
+  EXPECT_WEFT_ERROR(
+      with({"train.epochs=x"}), kConfig,
+      "--set train.epochs=x: `epochs` in `train` expects an integer, or null, got \"x\"",
+      "config/set-value");
 }
 
 TEST(Overrides, WantAKeyAndAValue) {
   EXPECT_WEFT_ERROR(set_override("train.epochs"), kConfig,
-                    "--set train.epochs: expects KEY=VALUE; for example --set train.epochs=3", "config/set-form");
+                    "--set train.epochs: expects KEY=VALUE; for example --set train.epochs=3",
+                    "config/set-form");
   EXPECT_THROW(set_override("=3"), Error);
   EXPECT_THROW(with({"train..epochs=3"}), Error);
 }
 
 TEST(Overrides, StandBelowNoValue) {
-  EXPECT_WEFT_ERROR(with({"train.epochs.x=1"}), kConfig,
-                    "--set train.epochs.x=1: `train.epochs.x`: `x` would stand under the value \"2\"",
-                    "config/set-below");
+  EXPECT_WEFT_ERROR(
+      with({"train.epochs.x=1"}), kConfig,
+      "--set train.epochs.x=1: `train.epochs.x`: `x` would stand under the value \"2\"",
+      "config/set-below");
 }
 
 TEST(Overrides, TakeListsMapsAndNull) {
@@ -92,7 +102,8 @@ TEST(Overrides, KeepTextAsItIs) {
 }
 
 TEST(Environment, HasShortNamesForSomeKeys) {
-  const Config config = with({}, {{"WEFT_SEED", "7"}, {"WEFT_NUM_THREADS", "2"}, {"WEFT_LOG_LEVEL", "warn"}});
+  const Config config =
+      with({}, {{"WEFT_SEED", "7"}, {"WEFT_NUM_THREADS", "2"}, {"WEFT_LOG_LEVEL", "warn"}});
   EXPECT_EQ(config.seed, 7u);
   EXPECT_EQ(config.threads, 2);
   EXPECT_EQ(config.log.level, "warn");
@@ -106,9 +117,11 @@ TEST(Environment, RefusesAnUnknownKey) {
 
 TEST(Environment, WarnsOfAnyOtherName) {
   std::vector<std::string> warnings;
-  const Environment environment = {{"WEFT_SEEDS", "1"}, {"WEFT_CACHE_DIR", "/x"}, {"WEFT_TEST_DATA", "/y"}};
+  const Environment environment = {
+      {"WEFT_SEEDS", "1"}, {"WEFT_CACHE_DIR", "/x"}, {"WEFT_TEST_DATA", "/y"}};
   EXPECT_TRUE(environment_overrides(environment, warnings).empty());
-  EXPECT_EQ(warnings, std::vector<std::string>{"WEFT_SEEDS: no such variable; ignored; did you mean WEFT_SEED?"});
+  EXPECT_EQ(warnings, std::vector<std::string>{
+                          "WEFT_SEEDS: no such variable; ignored; did you mean WEFT_SEED?"});
 }
 
 TEST(Overrides, AreReportedTogetherWithTheFile) {

@@ -81,25 +81,36 @@ TEST(RunFolder, ListsADeadRunAsDied) {
 TEST(RunFolder, WritesARecordALine) {
   const TemporaryFolder folder;
   RunFolder run = RunFolder::create(folder.path(), record_named("a"));
-  run.add({.kind = "train", .step = 10, .epoch = 1, .values = {{"train/loss", 2.0781207084655762}, {"lr", 0.00060375}},
+  run.add({.kind = "train",
+           .step = 10,
+           .epoch = 1,
+           .values = {{"train/loss", 2.0781207084655762}, {"lr", 0.00060375}},
            .perf = {{"time", "0.071"}}});
-  run.add({.kind = "epoch", .step = 20, .epoch = 1, .best = true, .values = {{"val/accuracy", 1.0}}});
+  run.add(
+      {.kind = "epoch", .step = 20, .epoch = 1, .best = true, .values = {{"val/accuracy", 1.0}}});
   run.add({.kind = "event", .step = 20, .epoch = 1, .event = "stop", .reason = "epochs"});
   EXPECT_EQ(io::read_file(run.path() / "metrics.jsonl"),
             "{\"schema\":\"weft.metrics/1\",\"run\":\"" + run.id() +
                 "\"}\n"
-                "{\"kind\":\"train\",\"step\":10,\"epoch\":1,\"values\":{\"train/loss\":2.0781207,\"lr\":0.00060375},"
+                "{\"kind\":\"train\",\"step\":10,\"epoch\":1,\"values\":{\"train/"
+                "loss\":2.0781207,\"lr\":0.00060375},"
                 "\"perf\":{\"time\":0.071}}\n"
-                "{\"kind\":\"epoch\",\"step\":20,\"epoch\":1,\"best\":true,\"values\":{\"val/accuracy\":1.0}}\n"
-                "{\"kind\":\"event\",\"step\":20,\"epoch\":1,\"event\":\"stop\",\"reason\":\"epochs\"}\n");
+                "{\"kind\":\"epoch\",\"step\":20,\"epoch\":1,\"best\":true,\"values\":{\"val/"
+                "accuracy\":1.0}}\n"
+                "{\"kind\":\"event\",\"step\":20,\"epoch\":1,\"event\":\"stop\",\"reason\":"
+                "\"epochs\"}\n");
 }
 
 TEST(RunFolder, NamesWhatIsNotFinite) {
   const double infinity = std::numeric_limits<double>::infinity();
-  const MetricRecord record{.kind = "train", .step = 1, .epoch = 1,
-                            .values = {{"a", std::nan("")}, {"b", infinity}, {"c", -infinity}, {"d", 0.5}}};
+  const MetricRecord record{
+      .kind = "train",
+      .step = 1,
+      .epoch = 1,
+      .values = {{"a", std::nan("")}, {"b", infinity}, {"c", -infinity}, {"d", 0.5}}};
   EXPECT_EQ(to_json(record),
-            "{\"kind\":\"train\",\"step\":1,\"epoch\":1,\"values\":{\"a\":null,\"b\":null,\"c\":null,\"d\":0.5},"
+            "{\"kind\":\"train\",\"step\":1,\"epoch\":1,\"values\":{\"a\":null,\"b\":null,\"c\":"
+            "null,\"d\":0.5},"
             "\"nonfinite\":{\"a\":\"nan\",\"b\":\"inf\",\"c\":\"-inf\"}}");
 }
 
@@ -107,7 +118,10 @@ TEST(RunFolder, SummarisesMetrics) {
   const TemporaryFolder folder;
   RunFolder run = RunFolder::create(folder.path(), record_named("a"));
   for (const double loss : {3.0, 1.0, 2.0}) {
-    run.add({.kind = "epoch", .step = 1, .epoch = 1, .values = {{"val/loss", loss}, {"val/accuracy", loss / 4}}});
+    run.add({.kind = "epoch",
+             .step = 1,
+             .epoch = 1,
+             .values = {{"val/loss", loss}, {"val/accuracy", loss / 4}}});
   }
   run.finish(RunStatus::done, 0);
   const auto json = nlohmann::json::parse(io::read_file(run.path() / "run.json"));

@@ -41,17 +41,20 @@ TEST(YamlDocument, TellsNullFromQuotedText) {
 
 TEST(YamlDocument, RefusesDuplicateKeys) {
   EXPECT_WEFT_ERROR(parse_yaml("a: 1\nb: 2\na: 3\n", "f.yaml"), kConfig,
-                    "f.yaml:3:1: key `a` is given twice, first in line 1; remove one", "config/duplicate-key");
+                    "f.yaml:3:1: key `a` is given twice, first in line 1; remove one",
+                    "config/duplicate-key");
 }
 
 TEST(YamlDocument, RefusesDuplicateKeysInJson) {
   EXPECT_WEFT_ERROR(parse_yaml("{\"a\": 1,\n \"a\": 1}", "f.json"), kConfig,
-                    "f.json:2:2: key `a` is given twice, first in line 1; remove one", "config/duplicate-key-json");
+                    "f.json:2:2: key `a` is given twice, first in line 1; remove one",
+                    "config/duplicate-key-json");
 }
 
 TEST(YamlDocument, RefusesAnchors) {
   EXPECT_WEFT_ERROR(parse_yaml("a: &x 1\n", "f.yaml"), kConfig,
-                    "f.yaml:1:4: anchors (`&name`) are not accepted; write the value out", "config/anchor");
+                    "f.yaml:1:4: anchors (`&name`) are not accepted; write the value out",
+                    "config/anchor");
 }
 
 TEST(YamlDocument, RefusesAliases) {
@@ -65,18 +68,21 @@ TEST(YamlDocument, RefusesAliases) {
 
 TEST(YamlDocument, RefusesMergeKeys) {
   EXPECT_WEFT_ERROR(parse_yaml("a:\n  <<: {b: 1}\n", "f.yaml"), kConfig,
-                    "f.yaml:2:3: merge keys (`<<`) are not accepted; write the keys out", "config/merge-key");
+                    "f.yaml:2:3: merge keys (`<<`) are not accepted; write the keys out",
+                    "config/merge-key");
 }
 
 TEST(YamlDocument, RefusesTags) {
   EXPECT_WEFT_ERROR(parse_yaml("a: !!str 1\n", "f.yaml"), kConfig,
-                    "f.yaml:1:4: the tag `tag:yaml.org,2002:str` is not accepted; types come from the key; remove it",
+                    "f.yaml:1:4: the tag `tag:yaml.org,2002:str` is not accepted; types come from "
+                    "the key; remove it",
                     "config/tag");
 }
 
 TEST(YamlDocument, RefusesASecondDocument) {
   EXPECT_WEFT_ERROR(parse_yaml("a: 1\n---\nb: 2\n", "f.yaml"), kConfig,
-                    "f.yaml:2:1: a second document starts here; a config is one document; remove it, or the `---` "
+                    "f.yaml:2:1: a second document starts here; a config is one document; remove "
+                    "it, or the `---` "
                     "or closing bracket before it",
                     "config/second-document");
 }
@@ -114,7 +120,8 @@ TEST(YamlDocument, RefusesKeysThatAreNoNames) {
 
 TEST(YamlDocument, NamesThePlaceOfASyntaxError) {
   EXPECT_WEFT_ERROR(parse_yaml("a: [1, 2\nb: 3\n", "f.yaml"), kConfig,
-                    "f.yaml:2:2: this is not YAML or JSON: end of sequence flow not found", "config/syntax");
+                    "f.yaml:2:2: this is not YAML or JSON: end of sequence flow not found",
+                    "config/syntax");
 }
 
 TEST(YamlDocument, TakesTheFullSizeAndNoMore) {

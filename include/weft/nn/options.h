@@ -45,9 +45,11 @@ constexpr OptionRange between(double min, double max) { return {.min = min, .max
 constexpr OptionRange fraction() { return {.min = 0, .max = 1, .open_max = true}; }
 
 /// One option. Texts have static storage duration.
-///   {.name = "kernel", .type = OptionType::pair, .required = true, .range = at_least(1), .doc = "…"}
+///   {.name = "kernel", .type = OptionType::pair, .required = true, .range = at_least(1), .doc =
+///   "…"}
 ///   {.name = "padding", .type = OptionType::pair, .initial = "0", .choices = "same|valid", …}
-///   {.name = "ignore_index", .type = OptionType::integer, .initial = "null", …}   may be left unset
+///   {.name = "ignore_index", .type = OptionType::integer, .initial = "null", …}   may be left
+///   unset
 struct OptionSpec {
   std::string_view name;
   OptionType type = OptionType::number;
@@ -67,9 +69,9 @@ struct OptionSpec {
 /// A checked value: null, bool, integers, numbers or strings.
 class WEFT_API OptionValue {
  public:
-  using Data = std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string,
-                            std::vector<std::int64_t>, std::vector<double>,
-                            std::vector<std::string>>;
+  using Data =
+      std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string,
+                   std::vector<std::int64_t>, std::vector<double>, std::vector<std::string>>;
   OptionValue() = default;
   explicit OptionValue(Data data) : data_(std::move(data)) {}
 
@@ -105,8 +107,8 @@ WEFT_API std::vector<std::string> choices_of(const OptionSpec& spec);
 /// `integer >= 1`, `a | b | c`, `number in [0, 1)`: for documentation and error messages.
 WEFT_API std::string type_text(const OptionSpec& spec);
 
-/// The values of all options of a table, defaults filled in. Look-ups of a name that the table lacks,
-/// or as another type, are Error(internal).
+/// The values of all options of a table, defaults filled in. Look-ups of a name that the table
+/// lacks, or as another type, are Error(internal).
 class WEFT_API OptionValues {
  public:
   OptionValues() = default;
