@@ -47,10 +47,12 @@ target_link_libraries(weft_cuda PRIVATE weft_compile weft CUDA::cudart CUDA::cub
 target_compile_options(weft_cuda PRIVATE
   $<$<COMPILE_LANGUAGE:CXX>:-ftls-model=initial-exec>
   $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr -fmad=false -Xptxas=-v -Xcompiler=-Wall,-Wextra
-    -Werror=cross-execution-space-call>)
+    -Werror=cross-execution-space-call $<$<BOOL:${WEFT_WERROR}>:-Werror=all-warnings -Xcompiler=-Werror>>)
 set_target_properties(weft_cuda PROPERTIES
   LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib
   INSTALL_RPATH $ORIGIN)
-target_link_options(weft_cuda PRIVATE LINKER:--no-undefined)
+set(map ${PROJECT_SOURCE_DIR}/cmake/plugin.map)
+target_link_options(weft_cuda PRIVATE LINKER:--no-undefined LINKER:--version-script=${map})
+set_target_properties(weft_cuda PROPERTIES LINK_DEPENDS ${map})
 set(weft_have_cuda TRUE)
 message(STATUS "Weft: CUDA ${CUDAToolkit_VERSION} for ${CMAKE_CUDA_ARCHITECTURES}")

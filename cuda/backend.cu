@@ -11,29 +11,24 @@ namespace weft::cuda {
 void fail(cudaError_t status, std::string_view what) {
   int device = 0;
   static_cast<void>(cudaGetDevice(&device));
-  throw Error(ErrorKind::device,
-              cat(what, ": cuda:", device, ": ", cudaGetErrorString(status), " (", cudaGetErrorName(status), ")"));
+  static_cast<void>(cudaGetLastError());  // else the next launch would report it again
+  throw Error(ErrorKind::device, cat(what, ": cuda:", device, ": ", cudaGetErrorString(status),
+                                     " (", cudaGetErrorName(status), ")"));
+}
+
+OnDevice::OnDevice(int index) : wanted_(index) {
+  check(cudaGetDevice(&saved_), "cudaGetDevice");
+  if (saved_ != wanted_) check(cudaSetDevice(wanted_), "cudaSetDevice");
+}
+
+OnDevice::~OnDevice() {
+  if (saved_ != wanted_) static_cast<void>(cudaSetDevice(saved_));
 }
 
 namespace {
 
 cudaStream_t handle(Stream stream) { return static_cast<cudaStream_t>(stream.handle); }
 cudaEvent_t handle(Event event) { return static_cast<cudaEvent_t>(event.handle); }
-
-/// Makes a device current and puts the former one back.
-class OnDevice {
- public:
-  explicit OnDevice(int index) {
-    check(cudaGetDevice(&saved_), "cudaGetDevice");
-    if (saved_ != index) check(cudaSetDevice(index), "cudaSetDevice");
-  }
-  ~OnDevice() { static_cast<void>(cudaSetDevice(saved_)); }
-  OnDevice(const OnDevice&) = delete;
-  OnDevice& operator=(const OnDevice&) = delete;
-
- private:
-  int saved_ = 0;
-};
 
 /// How many devices there are, and why none.
 struct Census {
@@ -49,6 +44,7 @@ Census take_census() {
     return census;
   }
   census.count = 0;
+  static_cast<void>(cudaGetLastError());
   int driver = 0;
   int runtime = 0;
   static_cast<void>(cudaDriverGetVersion(&driver));
@@ -97,10 +93,14 @@ class CudaBackend final : public Backend {
   }
   void free(int index, void* data, std::size_t) noexcept override {
     // At process exit the driver may be gone already; there is nobody to tell.
-    if (cudaSetDevice(index) == cudaSuccess) static_cast<void>(cudaFree(data));
+    int saved = 0;
+    if (cudaGetDevice(&saved) != cudaSuccess || cudaSetDevice(index) != cudaSuccess) return;
+    static_cast<void>(cudaFree(data));
+    static_cast<void>(cudaSetDevice(saved));
   }
 
-  void copy(void* target, const void* source, std::size_t bytes, CopyKind kind, Stream stream) override {
+  void copy(void* target, const void* source, std::size_t bytes, CopyKind kind,
+            Stream stream) override {
     constexpr cudaMemcpyKind kinds[] = {cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost,
                                         cudaMemcpyDeviceToDevice, cudaMemcpyDefault};
     const OnDevice on(stream.device.index);
@@ -136,7 +136,10 @@ class CudaBackend final : public Backend {
   }
   bool is_done(Event event) override {
     const cudaError_t status = cudaEventQuery(handle(event));
-    if (status == cudaErrorNotReady) return false;
+    if (status == cudaErrorNotReady) {
+      static_cast<void>(cudaGetLastError());  // no error, but the next launch would report it
+      return false;
+    }
     check(status, "cudaEventQuery");
     return true;
   }
@@ -162,7 +165,8 @@ class CudaBackend final : public Backend {
     return executable;
   }
   void replay(void* capture, Stream stream) override {
-    check(cudaGraphLaunch(static_cast<cudaGraphExec_t>(capture), handle(stream)), "cudaGraphLaunch");
+    check(cudaGraphLaunch(static_cast<cudaGraphExec_t>(capture), handle(stream)),
+          "cudaGraphLaunch");
   }
   void destroy_capture(void* capture) noexcept override {
     static_cast<void>(cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(capture)));

@@ -4,8 +4,8 @@
 #include <cuda_runtime.h>
 
 #include <map>
+#include <memory>
 #include <mutex>
-#include <vector>
 
 #include "weft/base/error.h"
 #include "weft/base/text.h"
@@ -26,10 +26,14 @@ void check(cublasStatus_t status, const GemmShape& shape) {
 
 cudaDataType_t type_of(DType dtype) {
   switch (dtype) {
-    case DType::f64: return CUDA_R_64F;
-    case DType::bf16: return CUDA_R_16BF;
-    case DType::f16: return CUDA_R_16F;
-    default: return CUDA_R_32F;
+    case DType::f64:
+      return CUDA_R_64F;
+    case DType::bf16:
+      return CUDA_R_16BF;
+    case DType::f16:
+      return CUDA_R_16F;
+    default:
+      return CUDA_R_32F;
   }
 }
 
@@ -42,76 +46,102 @@ cublasLtHandle_t handle_of(int device) {
   return handle;
 }
 
+/// A row-major [rows, columns] matrix. cuBLASLt is told of its transpose, column-major: the only
+/// order for which all types, algorithms and epilogues exist.
 cublasLtMatrixLayout_t layout(const GemmShape& shape, DType dtype, std::int64_t rows,
                               std::int64_t columns, std::int64_t stride) {
   cublasLtMatrixLayout_t result = nullptr;
-  check(cublasLtMatrixLayoutCreate(&result, type_of(dtype), static_cast<std::uint64_t>(rows),
-                                   static_cast<std::uint64_t>(columns), columns),
+  check(cublasLtMatrixLayoutCreate(&result, type_of(dtype), static_cast<std::uint64_t>(columns),
+                                   static_cast<std::uint64_t>(rows), columns),
         shape);
-  const cublasLtOrder_t order = CUBLASLT_ORDER_ROW;
-  check(cublasLtMatrixLayoutSetAttribute(result, CUBLASLT_MATRIX_LAYOUT_ORDER, &order, sizeof(order)), shape);
-  if (shape.batch > 1) {
-    const auto count = static_cast<std::int32_t>(shape.batch);
-    check(cublasLtMatrixLayoutSetAttribute(result, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, &count,
-                                           sizeof(count)),
-          shape);
-    check(cublasLtMatrixLayoutSetAttribute(result, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, &stride,
-                                           sizeof(stride)),
-          shape);
-  }
+  if (shape.batch == 1) return result;
+  const auto set = [&](cublasLtMatrixLayoutAttribute_t attribute, const auto& value) {
+    check(cublasLtMatrixLayoutSetAttribute(result, attribute, &value, sizeof(value)), shape);
+  };
+  set(CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, static_cast<std::int32_t>(shape.batch));
+  set(CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, stride);
   return result;
+}
+
+void describe(GemmPlan& plan, const GemmShape& s) {
+  const bool wide = s.in == DType::f64;
+  // Plain f32: TF32 would drop 13 bits without being asked.
+  check(cublasLtMatmulDescCreate(&plan.operation, wide ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F,
+                                 wide ? CUDA_R_64F : CUDA_R_32F),
+        s);
+  const auto transpose = [&](cublasLtMatmulDescAttributes_t attribute, bool flag) {
+    const cublasOperation_t op = flag ? CUBLAS_OP_T : CUBLAS_OP_N;
+    check(cublasLtMatmulDescSetAttribute(plan.operation, attribute, &op, sizeof(op)), s);
+  };
+  // yT = op(b)T op(a)T: the first operand is b.
+  transpose(CUBLASLT_MATMUL_DESC_TRANSA, s.transpose_b);
+  transpose(CUBLASLT_MATMUL_DESC_TRANSB, s.transpose_a);
+  plan.a =
+      s.transpose_a ? layout(s, s.in, s.k, s.m, s.stride_a) : layout(s, s.in, s.m, s.k, s.stride_a);
+  plan.b =
+      s.transpose_b ? layout(s, s.in, s.n, s.k, s.stride_b) : layout(s, s.in, s.k, s.n, s.stride_b);
+  plan.y = layout(s, s.out, s.m, s.n, s.stride_y);
+}
+
+using Preference =
+    std::unique_ptr<cublasLtMatmulPreferenceOpaque_t, decltype(&cublasLtMatmulPreferenceDestroy)>;
+
+Preference preference_for(const GemmShape& shape) {
+  cublasLtMatmulPreference_t created = nullptr;
+  check(cublasLtMatmulPreferenceCreate(&created), shape);
+  Preference preference(created, &cublasLtMatmulPreferenceDestroy);
+  const auto set = [&](cublasLtMatmulPreferenceAttributes_t attribute, const auto& value) {
+    check(cublasLtMatmulPreferenceSetAttribute(created, attribute, &value, sizeof(value)), shape);
+  };
+  set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
+      std::uint64_t{32} << 20);  // what NVIDIA advises for Hopper
+  // Parts of a split k are added in f32, never in a half's precision.
+  set(CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
+      std::uint32_t{CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE});
+  // The default promises 256 bytes.
+  set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, shape.align_b);
+  set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, shape.align_a);
+  set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, shape.align_y);
+  set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, shape.align_y);
+  return preference;
 }
 
 std::unique_ptr<GemmPlan> make_plan(const GemmShape& shape) {
   auto plan = std::make_unique<GemmPlan>();
-  const bool wide = shape.in == DType::f64;
-  // Plain f32: TF32 would drop 13 bits without being asked.
-  check(cublasLtMatmulDescCreate(&plan->operation, wide ? CUBLAS_COMPUTE_64F : CUBLAS_COMPUTE_32F,
-                                 wide ? CUDA_R_64F : CUDA_R_32F),
-        shape);
-  const auto transpose = [&](cublasLtMatmulDescAttributes_t attribute, bool flag) {
-    const cublasOperation_t op = flag ? CUBLAS_OP_T : CUBLAS_OP_N;
-    check(cublasLtMatmulDescSetAttribute(plan->operation, attribute, &op, sizeof(op)), shape);
-  };
-  transpose(CUBLASLT_MATMUL_DESC_TRANSA, shape.transpose_a);
-  transpose(CUBLASLT_MATMUL_DESC_TRANSB, shape.transpose_b);
-  plan->a = shape.transpose_a ? layout(shape, shape.in, shape.k, shape.m, shape.stride_a)
-                              : layout(shape, shape.in, shape.m, shape.k, shape.stride_a);
-  plan->b = shape.transpose_b ? layout(shape, shape.in, shape.n, shape.k, shape.stride_b)
-                              : layout(shape, shape.in, shape.k, shape.n, shape.stride_b);
-  plan->y = layout(shape, shape.out, shape.m, shape.n, shape.stride_y);
-  cublasLtMatmulPreference_t preference = nullptr;
-  check(cublasLtMatmulPreferenceCreate(&preference), shape);
-  const std::size_t limit = kGemmWorkspace;
-  check(cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &limit,
-                                             sizeof(limit)),
-        shape);
+  describe(*plan, shape);
+  const Preference preference = preference_for(shape);
   int found = 0;
-  const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(
-      handle_of(shape.device), plan->operation, plan->a, plan->b, plan->y, plan->y, preference, 1,
-      &plan->choice, &found);
-  static_cast<void>(cublasLtMatmulPreferenceDestroy(preference));
-  check(status, shape);
-  if (found == 0) {
-    throw Error(ErrorKind::unsupported, cat("matmul ", shape_text(shape), ": cuBLASLt has no algorithm"));
+  const cublasStatus_t status =
+      cublasLtMatmulAlgoGetHeuristic(handle_of(shape.device), plan->operation, plan->b, plan->a,
+                                     plan->y, plan->y, preference.get(), 1, &plan->choice, &found);
+  if (status == CUBLAS_STATUS_NOT_SUPPORTED || (status == CUBLAS_STATUS_SUCCESS && found == 0)) {
+    throw Error(ErrorKind::unsupported,
+                cat("matmul ", shape_text(shape), ": cuBLASLt has no algorithm"));
   }
+  check(status, shape);
   return plan;
 }
 
 struct Plans {
   std::mutex mutex;
-  std::vector<std::pair<GemmShape, std::unique_ptr<GemmPlan>>> all;
+  std::map<GemmShape, std::unique_ptr<GemmPlan>> all;
 };
 
 }  // namespace
 
+GemmPlan::~GemmPlan() {
+  for (const cublasLtMatrixLayout_t one : {a, b, y}) {
+    if (one != nullptr) static_cast<void>(cublasLtMatrixLayoutDestroy(one));
+  }
+  if (operation != nullptr) static_cast<void>(cublasLtMatmulDescDestroy(operation));
+}
+
 const GemmPlan& gemm_plan(const GemmShape& shape) {
   static Plans& plans = *new Plans;
   const std::lock_guard lock(plans.mutex);
-  for (const auto& [known, plan] : plans.all) {
-    if (known == shape) return *plan;
-  }
-  return *plans.all.emplace_back(shape, make_plan(shape)).second;
+  std::unique_ptr<GemmPlan>& plan = plans.all[shape];
+  if (plan == nullptr) plan = make_plan(shape);
+  return *plan;
 }
 
 void run_gemm(const GemmPlan& plan, const GemmShape& shape, const void* a, const void* b, void* y,
@@ -120,9 +150,10 @@ void run_gemm(const GemmPlan& plan, const GemmShape& shape, const void* a, const
   const float one_f = 1, beta_f = accumulate ? 1 : 0;
   const bool wide = shape.in == DType::f64;
   check(cublasLtMatmul(handle_of(shape.device), plan.operation,
-                       wide ? static_cast<const void*>(&one) : &one_f, a, plan.a, b, plan.b,
+                       wide ? static_cast<const void*>(&one) : &one_f, b, plan.b, a, plan.a,
                        wide ? static_cast<const void*>(&beta) : &beta_f, y, plan.y, y, plan.y,
-                       &plan.choice.algo, workspace, workspace_bytes, static_cast<cudaStream_t>(stream)),
+                       &plan.choice.algo, workspace, workspace_bytes,
+                       static_cast<cudaStream_t>(stream)),
         shape);
 }
 

@@ -3,8 +3,8 @@
 
 #include <cublasLt.h>
 
+#include <compare>
 #include <cstdint>
-#include <memory>
 
 #include "weft/base/dtype.h"
 
@@ -19,12 +19,19 @@ struct GemmShape {
   std::int64_t stride_a = 0, stride_b = 0, stride_y = 0;  ///< between batches; 0 repeats
   DType in = DType::f32;
   DType out = DType::f32;
+  std::uint32_t align_a = 64, align_b = 64,
+                align_y = 64;  ///< bytes; what every matrix's address divides by
 
-  bool operator==(const GemmShape&) const = default;
+  auto operator<=>(const GemmShape&) const = default;
 };
 
 /// Descriptors and the algorithm that cuBLASLt recommends for a shape.
 struct GemmPlan {
+  GemmPlan() = default;
+  ~GemmPlan();
+  GemmPlan(const GemmPlan&) = delete;
+  GemmPlan& operator=(const GemmPlan&) = delete;
+
   cublasLtMatmulDesc_t operation = nullptr;
   cublasLtMatrixLayout_t a = nullptr, b = nullptr, y = nullptr;
   cublasLtMatmulHeuristicResult_t choice{};
@@ -36,8 +43,5 @@ const GemmPlan& gemm_plan(const GemmShape& shape);
 /// y = op(a) op(b) + beta y on `stream`.
 void run_gemm(const GemmPlan& plan, const GemmShape& shape, const void* a, const void* b, void* y,
               bool accumulate, void* workspace, std::size_t workspace_bytes, void* stream);
-
-/// Bytes that plans may use.
-inline constexpr std::size_t kGemmWorkspace = std::size_t{32} << 20;
 
 }  // namespace weft::cuda

@@ -7,7 +7,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string_view>
 #include <type_traits>
+#include <utility>
 
 #include "weft/base/error.h"
 #include "weft/base/text.h"
@@ -20,24 +22,42 @@ namespace weft::cuda {
 /// Throws Error(device) with the op and CUDA's own words.
 [[noreturn]] void fail(cudaError_t status, std::string_view what);
 inline void check(cudaError_t status, std::string_view what) {
-  if (status != cudaSuccess) [[unlikely]] fail(status, what);
+  if (status != cudaSuccess) [[unlikely]]
+    fail(status, what);
 }
+
+/// Makes a device current and puts the former one back.
+class OnDevice {
+ public:
+  explicit OnDevice(int index);
+  ~OnDevice();
+  OnDevice(const OnDevice&) = delete;
+  OnDevice& operator=(const OnDevice&) = delete;
+
+ private:
+  int wanted_;
+  int saved_ = 0;
+};
 
 inline cudaStream_t stream_of(const KernelArgs& args) {
   return static_cast<cudaStream_t>(args.stream.handle);
 }
 
+/// Threads of a block, at most; of one that walks a row, at most.
 inline constexpr int kBlock = 256;
+inline constexpr int kWideBlock = 1024;
 
 /// Blocks for `work` items of `per_block` each, bounded so that kernels loop over the rest.
 inline unsigned grid_for(std::int64_t work, std::int64_t per_block) {
   constexpr std::int64_t kMost = 132 * 16;
-  return static_cast<unsigned>(std::clamp<std::int64_t>((work + per_block - 1) / per_block, 1, kMost));
+  return static_cast<unsigned>(
+      std::clamp<std::int64_t>((work + per_block - 1) / per_block, 1, kMost));
 }
 
 /// Launches on the stream of `args` and reports launch errors under the op's name.
 template <class... P, class... A>
 void launch(const KernelArgs& args, void (*kernel)(P...), dim3 grid, dim3 block, A&&... arguments) {
+  const OnDevice on(args.stream.device.index);  // a stream takes kernels of its own device alone
   kernel<<<grid, block, 0, stream_of(args)>>>(std::forward<A>(arguments)...);
   check(cudaGetLastError(), args.op);
 }
@@ -101,17 +121,27 @@ inline bool all_aligned(const KernelArgs& args) {
 template <class F>
 decltype(auto) with_floating(DType dtype, F&& fn) {
   switch (dtype) {
-    case DType::f64: return fn(double{});
-    case DType::bf16: return fn(bf16{});
-    case DType::f16: return fn(f16{});
-    default: return fn(float{});
+    case DType::f64:
+      return fn(double{});
+    case DType::bf16:
+      return fn(bf16{});
+    case DType::f16:
+      return fn(f16{});
+    default:
+      return fn(float{});
   }
+}
+
+/// Threads for a block that walks `count` elements.
+inline unsigned block_for(std::int64_t count) {
+  return static_cast<unsigned>(std::clamp<std::int64_t>((count + 31) / 32 * 32, 32, kWideBlock));
 }
 
 /// The sum over a block in a fixed order; every thread gets it. `shared` holds 32 values.
 template <class C>
 __device__ inline C block_sum(C value, C* shared) {
-  for (int offset = 16; offset > 0; offset /= 2) value += __shfl_xor_sync(0xffffffffu, value, offset);
+  for (int offset = 16; offset > 0; offset /= 2)
+    value += __shfl_xor_sync(0xffffffffu, value, offset);
   const unsigned lane = threadIdx.x % 32;
   const unsigned warp = threadIdx.x / 32;
   __syncthreads();  // the last call's readers are done with `shared`

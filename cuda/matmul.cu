@@ -8,7 +8,8 @@ namespace weft::cuda {
 
 namespace {
 
-/// A batched product whose leading dimensions may broadcast: as few cuBLASLt calls as its strides allow.
+/// A batched product whose leading dimensions may broadcast: as few cuBLASLt calls as its strides
+/// allow.
 struct Product {
   GemmShape gemm;
   int lead_rank = 0;
@@ -17,6 +18,9 @@ struct Product {
   std::int64_t loops = 1;                           ///< calls
 
   explicit Product(const KernelArgs& args);
+
+ private:
+  void set_alignment(const KernelArgs& args);
 };
 
 Product::Product(const KernelArgs& args) {
@@ -58,12 +62,29 @@ Product::Product(const KernelArgs& args) {
   } else {
     loops = total;
   }
+  set_alignment(args);
 }
 
-std::size_t matmul_workspace(const KernelArgs&) { return kGemmWorkspace; }
+/// At most 64: what a replayed step keeps when it moves its tensors.
+void Product::set_alignment(const KernelArgs& args) {
+  const auto alignment = [&](const TensorArg& arg, std::int64_t matrix) {
+    auto bits = reinterpret_cast<std::uintptr_t>(arg.data) | 64u;
+    if (gemm.batch > 1 || loops > 1)
+      bits |= static_cast<std::uintptr_t>(matrix) * size_of(arg.dtype);
+    return static_cast<std::uint32_t>(bits & (~bits + 1));
+  };
+  gemm.align_a = alignment(args.in(0), gemm.m * gemm.k);
+  gemm.align_b = alignment(args.in(1), gemm.k * gemm.n);
+  gemm.align_y = alignment(args.out(), gemm.m * gemm.n);
+}
+
+std::size_t matmul_workspace(const KernelArgs& args) {
+  return args.plan == nullptr ? 0 : static_cast<const GemmPlan*>(args.plan)->choice.workspaceSize;
+}
 
 void* prepare_matmul(const KernelArgs& args) {
   if (args.out().numel == 0) return nullptr;
+  const OnDevice on(args.stream.device.index);
   const Product product(args);
   return product.gemm.k == 0 ? nullptr : const_cast<GemmPlan*>(&gemm_plan(product.gemm));
 }
@@ -80,6 +101,7 @@ void matmul(const KernelArgs& args) {
     check(cudaMemsetAsync(y.data, 0, bytes, stream_of(args)), args.op);
     return;
   }
+  const OnDevice on(args.stream.device.index);
   const GemmPlan& plan = *static_cast<const GemmPlan*>(args.plan);
   const std::size_t in_bytes = size_of(gemm.in);
   for (std::int64_t i = 0; i < product.loops; ++i) {
@@ -91,8 +113,10 @@ void matmul(const KernelArgs& args) {
       at_b += rest % product.lead[d] * product.step_b[d];
       rest /= product.lead[d];
     }
-    const std::byte* a = args.in(0).data + static_cast<std::size_t>(at_a * gemm.m * gemm.k) * in_bytes;
-    const std::byte* b = args.in(1).data + static_cast<std::size_t>(at_b * gemm.k * gemm.n) * in_bytes;
+    const std::byte* a =
+        args.in(0).data + static_cast<std::size_t>(at_a * gemm.m * gemm.k) * in_bytes;
+    const std::byte* b =
+        args.in(1).data + static_cast<std::size_t>(at_b * gemm.k * gemm.n) * in_bytes;
     std::byte* out = y.data + static_cast<std::size_t>(i * gemm.m * gemm.n) * size_of(gemm.out);
     run_gemm(plan, gemm, a, b, out, args.accumulates(), args.workspace, args.workspace_bytes,
              args.stream.handle);
@@ -103,7 +127,10 @@ void matmul(const KernelArgs& args) {
 
 void register_matmul() {
   add_kernel("matmul", DeviceKind::cuda, {DType::f64, DType::f32, DType::bf16, DType::f16},
-             {.variant = "cublaslt", .run = matmul, .prepare = prepare_matmul, .workspace = matmul_workspace});
+             {.variant = "cublaslt",
+              .run = matmul,
+              .prepare = prepare_matmul,
+              .workspace = matmul_workspace});
 }
 
 }  // namespace weft::cuda

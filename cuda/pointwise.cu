@@ -11,43 +11,59 @@ namespace {
 
 struct Add {
   template <class C>
-  __device__ C operator()(C a, C b) const { return a + b; }
+  __device__ C operator()(C a, C b) const {
+    return a + b;
+  }
 };
 struct Sub {
   template <class C>
-  __device__ C operator()(C a, C b) const { return a - b; }
+  __device__ C operator()(C a, C b) const {
+    return a - b;
+  }
 };
 struct Mul {
   template <class C>
-  __device__ C operator()(C a, C b) const { return a * b; }
+  __device__ C operator()(C a, C b) const {
+    return a * b;
+  }
 };
 struct Div {
   template <class C>
-  __device__ C operator()(C a, C b) const { return a / b; }
+  __device__ C operator()(C a, C b) const {
+    return a / b;
+  }
 };
-// The order of the comparison keeps NaN.
+// The order of the comparisons keeps NaN.
 struct Relu {
   template <class C>
-  __device__ C operator()(C x) const { return x < C(0) ? C(0) : x; }
+  __device__ C operator()(C x) const {
+    return x < C(0) ? C(0) : x;
+  }
 };
 struct ReluGrad {
   template <class C>
-  __device__ C operator()(C g, C y) const { return y > C(0) ? g : C(0); }
+  __device__ C operator()(C g, C y) const {
+    return y <= C(0) ? C(0) : g;
+  }
 };
 template <bool kTanh>
 struct Gelu {
   template <class C>
   __device__ C operator()(C x) const {
-    if constexpr (kTanh) return math::gelu_tanh(x);
-    else return math::gelu_erf(x);
+    if constexpr (kTanh)
+      return math::gelu_tanh(x);
+    else
+      return math::gelu_erf(x);
   }
 };
 template <bool kTanh>
 struct GeluGrad {
   template <class C>
   __device__ C operator()(C g, C x) const {
-    if constexpr (kTanh) return g * math::gelu_tanh_derivative(x);
-    else return g * math::gelu_erf_derivative(x);
+    if constexpr (kTanh)
+      return g * math::gelu_tanh_derivative(x);
+    else
+      return g * math::gelu_erf_derivative(x);
   }
 };
 /// A binary op with a number on one side.
@@ -55,22 +71,27 @@ template <class Op, class C, bool kLeft>
 struct WithScalar {
   C scalar;
   __device__ C operator()(C x) const {
-    if constexpr (kLeft) return Op{}(scalar, x);
-    else return Op{}(x, scalar);
+    if constexpr (kLeft)
+      return Op{}(scalar, x);
+    else
+      return Op{}(x, scalar);
   }
 };
 
-// reads every input once and writes y once, 16 bytes at a time: limit is the copy rate
+// reads every input once and writes y once, 16 bytes at a time: limit is the copy rate. y may be
+// one of the inputs (gradients are added in place).
 template <class T, class Op, int kInputs>
-__global__ void packed_kernel(T* __restrict__ y, const T* __restrict__ a, const T* __restrict__ b,
-                              std::int64_t n, Op op) {
+__global__ void __launch_bounds__(kBlock)
+    packed_kernel(T* y, const T* a, const T* b, std::int64_t n, Op op) {
   constexpr int kCount = Pack<T>::kCount;
   const std::int64_t packs = n / kCount;
   const std::int64_t step = std::int64_t{gridDim.x} * blockDim.x;
   const std::int64_t first = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   const auto apply = [&](const T& x, const T& other) {
-    if constexpr (kInputs == 1) return stored<T>(op(load(x)));
-    else return stored<T>(op(load(x), load(other)));
+    if constexpr (kInputs == 1)
+      return stored<T>(op(load(x)));
+    else
+      return stored<T>(op(load(x), load(other)));
   };
   for (std::int64_t p = first; p < packs; p += step) {
     const Pack<T> x = load_pack(a + p * kCount);
@@ -81,18 +102,21 @@ __global__ void packed_kernel(T* __restrict__ y, const T* __restrict__ a, const 
     for (int k = 0; k < kCount; ++k) result.values[k] = apply(x.values[k], other.values[k]);
     store_pack(y + p * kCount, result);
   }
-  for (std::int64_t i = packs * kCount + first; i < n; i += step) y[i] = apply(a[i], kInputs == 2 ? b[i] : a[i]);
+  for (std::int64_t i = packs * kCount + first; i < n; i += step)
+    y[i] = apply(a[i], kInputs == 2 ? b[i] : a[i]);
 }
 
 template <class T, class Op, int kInputs>
-__global__ void strided_kernel(T* __restrict__ y, const T* __restrict__ a, const T* __restrict__ b,
-                               std::int64_t n, Strides<2> strides, Op op) {
+__global__ void __launch_bounds__(kBlock)
+    strided_kernel(T* y, const T* a, const T* b, std::int64_t n, Strides<2> strides, Op op) {
   const std::int64_t step = std::int64_t{gridDim.x} * blockDim.x;
   for (std::int64_t i = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x; i < n; i += step) {
     std::int64_t at[2];
     strides.offsets(i, at);
-    if constexpr (kInputs == 1) y[i] = stored<T>(op(load(a[at[0]])));
-    else y[i] = stored<T>(op(load(a[at[0]]), load(b[at[1]])));
+    if constexpr (kInputs == 1)
+      y[i] = stored<T>(op(load(a[at[0]])));
+    else
+      y[i] = stored<T>(op(load(a[at[0]]), load(b[at[1]])));
   }
 }
 
@@ -117,7 +141,8 @@ void arithmetic(const KernelArgs& args) {
     using C = Compute<T>;
     const C scalar = static_cast<C>(attrs.scalar);
     switch (attrs.side) {
-      case ScalarSide::none: return run<T, 2>(args, args.in(0), args.in(1), Op{});
+      case ScalarSide::none:
+        return run<T, 2>(args, args.in(0), args.in(1), Op{});
       case ScalarSide::right:
         return run<T, 1>(args, args.in(0), args.in(0), WithScalar<Op, C, false>{scalar});
       case ScalarSide::left:
@@ -128,32 +153,35 @@ void arithmetic(const KernelArgs& args) {
 
 template <class Op>
 void unary(const KernelArgs& args, Op op) {
-  with_floating(args.out().dtype, [&](auto tag) {
-    run<decltype(tag), 1>(args, args.in(0), args.in(0), op);
-  });
+  with_floating(args.out().dtype,
+                [&](auto tag) { run<decltype(tag), 1>(args, args.in(0), args.in(0), op); });
 }
 
 template <class Op>
 void binary(const KernelArgs& args, Op op) {
-  with_floating(args.out().dtype, [&](auto tag) {
-    run<decltype(tag), 2>(args, args.in(0), args.in(1), op);
-  });
+  with_floating(args.out().dtype,
+                [&](auto tag) { run<decltype(tag), 2>(args, args.in(0), args.in(1), op); });
 }
 
 void relu(const KernelArgs& args) { unary(args, Relu{}); }
 void relu_grad(const KernelArgs& args) { binary(args, ReluGrad{}); }
 void gelu(const KernelArgs& args) {
-  if (args.attrs<GeluAttrs>().tanh) unary(args, Gelu<true>{});
-  else unary(args, Gelu<false>{});
+  if (args.attrs<GeluAttrs>().tanh)
+    unary(args, Gelu<true>{});
+  else
+    unary(args, Gelu<false>{});
 }
 void gelu_grad(const KernelArgs& args) {
-  if (args.attrs<GeluAttrs>().tanh) binary(args, GeluGrad<true>{});
-  else binary(args, GeluGrad<false>{});
+  if (args.attrs<GeluAttrs>().tanh)
+    binary(args, GeluGrad<true>{});
+  else
+    binary(args, GeluGrad<false>{});
 }
 
 template <class T>
-__global__ void broadcast_kernel(T* __restrict__ y, const T* __restrict__ x, std::int64_t n,
-                                 Strides<1> strides) {
+__global__ void __launch_bounds__(kBlock)
+    broadcast_kernel(T* __restrict__ y, const T* __restrict__ x, std::int64_t n,
+                     Strides<1> strides) {
   const std::int64_t step = std::int64_t{gridDim.x} * blockDim.x;
   for (std::int64_t i = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x; i < n; i += step) {
     std::int64_t at[1];

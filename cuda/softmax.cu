@@ -16,18 +16,22 @@ struct Rows {
 
   explicit Rows(const KernelArgs& args) {
     const Shape& shape = *args.out().shape;
+    if (shape.rank() == 0) return;
     const int dim = shape.dim_index(args.attrs<SoftmaxAttrs>().dim, args.op);
     outer = shape.numel(0, dim);
     count = shape[dim];
     inner = shape.numel(dim + 1, shape.rank());
   }
   WEFT_HD std::int64_t rows() const { return outer * inner; }
-  __device__ std::int64_t begin(std::int64_t row) const { return row / inner * count * inner + row % inner; }
+  __device__ std::int64_t begin(std::int64_t row) const {
+    return row / inner * count * inner + row % inner;
+  }
 };
 
 // reads x (twice more from L2) and writes y; a block per row
 template <class T>
-__global__ void softmax_kernel(T* __restrict__ y, const T* __restrict__ x, Rows rows) {
+__global__ void __launch_bounds__(kWideBlock)
+    softmax_kernel(T* __restrict__ y, const T* __restrict__ x, Rows rows) {
   using C = Compute<T>;
   __shared__ C shared[32];
   for (std::int64_t row = blockIdx.x; row < rows.rows(); row += gridDim.x) {
@@ -46,20 +50,21 @@ __global__ void softmax_kernel(T* __restrict__ y, const T* __restrict__ x, Rows 
     }
     C sum = 0;
     for (std::int64_t i = threadIdx.x; i < rows.count; i += blockDim.x) {
-      sum += math::exp(load(x[begin + i * rows.inner]) - most);
+      sum += math::exp_normal(load(x[begin + i * rows.inner]) - most);
     }
     const C inverse = C(1) / block_sum(sum, shared);
     for (std::int64_t i = threadIdx.x; i < rows.count; i += blockDim.x) {
       const std::int64_t at = begin + i * rows.inner;
-      y[at] = stored<T>(math::exp(load(x[at]) - most) * inverse);
+      y[at] = stored<T>(math::exp_normal(load(x[at]) - most) * inverse);
     }
   }
 }
 
 // dx = y (g - sum(g y)): reads g and y, writes dx
 template <class T>
-__global__ void softmax_grad_kernel(T* __restrict__ dx, const T* __restrict__ g, const T* __restrict__ y,
-                                    Rows rows) {
+__global__ void __launch_bounds__(kWideBlock)
+    softmax_grad_kernel(T* __restrict__ dx, const T* __restrict__ g, const T* __restrict__ y,
+                        Rows rows) {
   using C = Compute<T>;
   __shared__ C shared[32];
   for (std::int64_t row = blockIdx.x; row < rows.rows(); row += gridDim.x) {
@@ -77,17 +82,13 @@ __global__ void softmax_grad_kernel(T* __restrict__ dx, const T* __restrict__ g,
   }
 }
 
-unsigned block_for(std::int64_t count) {
-  return static_cast<unsigned>(std::clamp<std::int64_t>((count + 31) / 32 * 32, 32, 1024));
-}
-
 void softmax(const KernelArgs& args) {
   const Rows rows(args);
   if (args.out().numel == 0) return;
   with_floating(args.out().dtype, [&](auto tag) {
     using T = decltype(tag);
-    launch(args, softmax_kernel<T>, grid_for(rows.rows(), 1), block_for(rows.count), args.out().as<T>(),
-           args.in(0).as<const T>(), rows);
+    launch(args, softmax_kernel<T>, grid_for(rows.rows(), 1), block_for(rows.count),
+           args.out().as<T>(), args.in(0).as<const T>(), rows);
   });
 }
 
