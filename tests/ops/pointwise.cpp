@@ -210,6 +210,18 @@ const OpRows rows{
     },
 };
 
+TEST(Pointwise, OperatorsComputeTheirFormulas) {
+  const Tensor a = Tensor::of({1, 2, 3});
+  const Tensor b = Tensor::of({4, 8, 2});
+  EXPECT_EQ((a + b).to_vector(), (std::vector<double>{5, 10, 5}));
+  EXPECT_EQ((a - b).to_vector(), (std::vector<double>{-3, -6, 1}));
+  EXPECT_EQ((a * b).to_vector(), (std::vector<double>{4, 16, 6}));
+  EXPECT_EQ((a / b).to_vector(), (std::vector<double>{0.25, 0.25, 1.5}));
+  EXPECT_EQ((-a).to_vector(), (std::vector<double>{-1, -2, -3}));
+  EXPECT_EQ((2.0 - a).to_vector(), (std::vector<double>{1, 0, -1}));
+  EXPECT_EQ((6.0 / a).to_vector(), (std::vector<double>{6, 3, 2}));
+}
+
 TEST(Pointwise, PromotesDtypes) {
   const auto one = [](DType dtype) { return integers(dtype); };
   EXPECT_EQ((one(DType::f32) + one(DType::i64)).dtype(), DType::f32);

@@ -185,6 +185,16 @@ TEST(Concat, JoinsEveryDtype) {
   }
 }
 
+TEST(Concat, ErrorsPrintBothShapes) {
+  try {
+    concat({empty({2, 3}), empty({5, 4})}, 1);
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_NE(error.message().find("f32[2,3]"), std::string::npos);
+    EXPECT_NE(error.message().find("f32[5,4]"), std::string::npos);
+  }
+}
+
 TEST(Concat, OnlyWantedGradientsAreMade) {
   Tensor a = ones({2}, {.requires_grad = true});
   const Tensor b = ones({3});
