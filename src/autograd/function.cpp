@@ -5,6 +5,7 @@
 
 #include "core/tensor_alloc.h"
 #include "core/thread_state.h"
+#include "op/node_make.h"
 #include "weft/autograd/autograd.h"
 
 namespace weft {

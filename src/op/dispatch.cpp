@@ -6,6 +6,7 @@
 
 #include "core/tensor_alloc.h"
 #include "op/dispatcher.h"
+#include "op/node_make.h"
 
 // Each stage is called once; inlining them into `run` saves their prologues (callgrind, add[4]).
 #define WEFT_STAGE [[gnu::always_inline]] inline
@@ -39,6 +40,7 @@ TensorArg arg_of(const TensorImpl* impl) {
 WEFT_STAGE void Dispatcher::check_inputs() {
   std::size_t first = inputs_.size();
   bool lacks = false;
+  bool wants_grad = wants_grad_;  // autocast may have seen a leaf behind a copy
   for (std::size_t i = 0; i < inputs_.size(); ++i) {
     const TensorImpl* impl = inputs_[i]->impl();
     if (impl == nullptr) {
@@ -46,6 +48,7 @@ WEFT_STAGE void Dispatcher::check_inputs() {
       continue;
     }
     const Device device = impl->storage->device;
+    wants_grad |= impl->requires_grad;
     if (first == inputs_.size()) {
       first = i;
       device_ = device;
@@ -54,6 +57,7 @@ WEFT_STAGE void Dispatcher::check_inputs() {
     }
   }
   if (first == inputs_.size()) device_ = ts_.settings.device;
+  wants_grad_ = wants_grad;
   if (lacks) check_required(op_.optional_inputs | op_.list_inputs);
 }
 
@@ -89,7 +93,6 @@ bool Dispatcher::declared_needs_grad(int declared) const {
 WEFT_STAGE void Dispatcher::plan_recording() {
   wanted_ = ((1u << op_.output_count) - 1u) & (~op_.optional_outputs | options_.want);
   if (!ts_.settings.grad) return;
-  for (const Tensor* input : edge_inputs_) wants_grad_ = wants_grad_ || input->requires_grad();
   if (wants_grad_ && op_.output_count != 0 && is_floating(out_dtypes_[0])) plan_saves();
 }
 
@@ -206,7 +209,7 @@ void Dispatcher::record(Tensor* outputs) {
                            .attrs_bytes = static_cast<std::uint32_t>(op_.def.attrs->size),
                            .saves_inputs = save_inputs_ != 0,
                            .saves_outputs = save_outputs_ != 0});
-  const Ref<Node> holder = Ref<Node>::adopt(node);
+  Ref<Node> holder = Ref<Node>::adopt(node);
   node->op = &op_;
   node->settings = ts_.settings;
   node->path = ts_.path;
@@ -243,8 +246,13 @@ void Dispatcher::record(Tensor* outputs) {
     if (!is_floating(impl->dtype)) continue;
     impl->requires_grad = true;
     impl->output_index = static_cast<std::uint8_t>(i);
-    node->retain();
-    impl->node = node;
+    // The first output takes over the count that the node was made with.
+    if (holder) {
+      impl->node = holder.leak();
+    } else {
+      node->retain();
+      impl->node = node;
+    }
   }
 }
 

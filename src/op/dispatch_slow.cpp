@@ -99,6 +99,7 @@ void Dispatcher::apply_autocast() {
     if (op_.def.autocast == Cast::fp32 && !is_half(input.dtype())) continue;
     const bool leaf = input.requires_grad() && input.is_leaf() && input.dtype() == DType::f32 &&
                       is_half(target);
+    wants_grad_ = wants_grad_ || leaf;
     replace_input(i, leaf ? shadow_of(input, target) : converted(input, target), leaf);
   }
 }

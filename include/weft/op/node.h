@@ -45,6 +45,11 @@ class WEFT_API LeafGrad final : public RefCounted {
 WEFT_API LeafGrad& leaf_of(const Tensor& tensor);
 inline LeafGrad* leaf_if_any(const TensorImpl* impl) { return static_cast<LeafGrad*>(impl->leaf); }
 
+namespace detail {
+/// The record of a leaf that was made with `requires_grad` and is used for the first time.
+WEFT_API RefCounted* make_leaf(const TensorImpl* impl);
+}  // namespace detail
+
 /// What `custom_grad` and `checkpoint` put in place of an op's backward: takes the gradients of the
 /// outputs, returns those of the inputs.
 using GradFunction = std::function<std::vector<Tensor>(std::span<const Tensor> grads)>;
@@ -73,7 +78,7 @@ class WEFT_API Node final : public RefCounted {
     bool saves_outputs = false;
   };
 
-  /// `inputs` is left unset; `saved_*` are empty when nothing is saved.
+  /// `inputs` is left unset; `saved_*` are empty when nothing is saved. Defined in op/node_make.h.
   static Node* make(const Sizes& sizes);
 
   const OpEntry* op = nullptr;  ///< nullptr: `function` differentiates
@@ -124,6 +129,16 @@ class WEFT_API Node final : public RefCounted {
   Tensor* grads_ = nullptr;
   Node* next_doomed_ = nullptr;
 };
+
+inline void Node::set_edge(std::size_t i, const TensorImpl* input) {
+  if (!input->requires_grad) return;
+  Edge& edge = edges_[i];
+  edge.is_leaf = input->node == nullptr;
+  edge.target = edge.is_leaf ? input->leaf : input->node;
+  if (edge.target == nullptr) [[unlikely]] edge.target = detail::make_leaf(input);
+  edge.output_index = input->output_index;
+  edge.target->retain();
+}
 
 inline Node* node_of(const TensorImpl* impl) { return static_cast<Node*>(impl->node); }
 
