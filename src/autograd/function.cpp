@@ -27,9 +27,8 @@ void record_function(const char* name, std::span<const Tensor> inputs, std::vect
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const TensorImpl* impl = inputs[i].impl();
     ::new (&node->inputs()[i]) Node::Meta(impl != nullptr ? Node::Meta{impl->shape, impl->dtype} : Node::Meta{});
-    if (impl == nullptr) continue;
     node->set_edge(i, impl);
-    if (impl->node != nullptr) sequence = std::max(sequence, node_of(impl)->sequence);
+    if (impl != nullptr && impl->node != nullptr) sequence = std::max(sequence, node_of(impl)->sequence);
   }
   node->sequence = ts.sequence = sequence + 1;
   for (std::size_t i = 0; i < outputs.size(); ++i) {

@@ -93,11 +93,13 @@ bool Dispatcher::declared_needs_grad(int declared) const {
 WEFT_STAGE void Dispatcher::plan_recording() {
   wanted_ = ((1u << op_.output_count) - 1u) & (~op_.optional_outputs | options_.want);
   if (!ts_.settings.grad) return;
-  if (wants_grad_ && op_.output_count != 0 && is_floating(out_dtypes_[0])) plan_saves();
+  if (wants_grad_ && op_.output_count != 0 && is_floating(out_dtypes_[0])) {
+    records_ = true;
+    if (op_.save_count != 0) plan_saves();
+  }
 }
 
 void Dispatcher::plan_saves() {
-  records_ = true;
   for (std::size_t k = 0; k < op_.save_count; ++k) {
     const Save& save = op_.def.saves[k];
     if (save.for_grad >= 0 && !declared_needs_grad(save.for_grad)) continue;
@@ -220,6 +222,7 @@ void Dispatcher::record(Tensor* outputs) {
     const TensorImpl* impl = inputs_[i]->impl();
     if (impl == nullptr) {
       ::new (&node->inputs()[i]) Node::Meta;
+      node->set_edge(i, nullptr);
       continue;
     }
     ::new (&node->inputs()[i]) Node::Meta{impl->shape, impl->dtype};

@@ -28,7 +28,7 @@ LeafGrad& leaf_of(const Tensor& tensor) {
 
 std::string_view Node::name() const { return op != nullptr ? op->name() : function_name; }
 
-RefCounted* detail::make_leaf(const TensorImpl* impl) {
+RefCounted* detail::make_leaf(const TensorImpl* impl) noexcept {
   return &leaf_of(Tensor(Ref<TensorImpl>::share(const_cast<TensorImpl*>(impl))));
 }
 

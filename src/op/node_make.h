@@ -43,7 +43,7 @@ inline T* carve_empty(std::byte*& at, std::size_t count) {
   node->saved_input_count_ = saved_in;
   node->saved_output_count_ = static_cast<std::uint8_t>(saved_out);
   std::byte* at = static_cast<std::byte*>(block) + sizeof(Node);
-  node->edges_ = detail::carve_empty<Edge>(at, sizes.inputs);
+  node->edges_ = detail::carve<Edge>(at, sizes.inputs);
   node->inputs_ = detail::carve<Meta>(at, sizes.inputs);
   node->saved_ = detail::carve_empty<Saved>(at, saved_in + saved_out);
   node->grads_ = detail::carve<Tensor>(at, sizes.outputs);

@@ -42,21 +42,23 @@ void infer_scalar(Infer& infer, ScalarSide side) {
 void infer_arithmetic(Infer& infer) {
   const ScalarSide side = infer.attrs<BinaryAttrs>().side;
   if (side != ScalarSide::none) return infer_scalar(infer, side);
-  if (!infer.has(0) || !infer.has(1)) {
+  const TensorImpl* a = infer.in(0).impl();
+  const TensorImpl* b = infer.in(1).impl();
+  if (a == nullptr || b == nullptr) [[unlikely]] {
     infer.fail(ErrorKind::value,
                cat(infer.has(0) ? "b" : "a", " is an undefined tensor but is required"));
   }
-  DType dtype = infer.dtype(0);
-  if (dtype != infer.dtype(1)) [[unlikely]]
+  DType dtype = a->dtype;
+  if (dtype != b->dtype) [[unlikely]]
     dtype = infer.promote_inputs({0, 1});
   if (dtype == DType::boolean) {
     infer.fail(ErrorKind::dtype, cat(infer.text(0), " but must be a number"),
                "convert it with .to(DType::u8)");
   }
-  if (infer.shape(0) == infer.shape(1)) {
-    infer.out(0, infer.shape(0), dtype);
+  if (a->shape == b->shape) {
+    infer.out(0, a->shape, dtype);
   } else {
-    infer.out(0, broadcast(infer.shape(0), infer.shape(1), infer.op()), dtype);
+    infer.out(0, broadcast(a->shape, b->shape, infer.op()), dtype);
   }
 }
 

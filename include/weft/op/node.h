@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <new>
 #include <span>
 #include <string>
 #include <utility>
@@ -47,7 +48,7 @@ inline LeafGrad* leaf_if_any(const TensorImpl* impl) { return static_cast<LeafGr
 
 namespace detail {
 /// The record of a leaf that was made with `requires_grad` and is used for the first time.
-WEFT_API RefCounted* make_leaf(const TensorImpl* impl);
+WEFT_API RefCounted* make_leaf(const TensorImpl* impl) noexcept;
 }  // namespace detail
 
 /// What `custom_grad` and `checkpoint` put in place of an op's backward: takes the gradients of the
@@ -78,7 +79,7 @@ class WEFT_API Node final : public RefCounted {
     bool saves_outputs = false;
   };
 
-  /// `inputs` is left unset; `saved_*` are empty when nothing is saved. Defined in op/node_make.h.
+  /// `edges` (see `set_edge`) and `inputs` are left unset; `saved_*` are empty when nothing is saved. Defined in op/node_make.h.
   static Node* make(const Sizes& sizes);
 
   const OpEntry* op = nullptr;  ///< nullptr: `function` differentiates
@@ -100,7 +101,8 @@ class WEFT_API Node final : public RefCounted {
   std::span<Tensor> grads() const { return {grads_, output_count_}; }
 
   std::string_view name() const;
-  void set_edge(std::size_t i, const TensorImpl* input);
+  /// Points edge `i` at what made `input`; at nothing when it is absent or wants no gradient.
+  void set_edge(std::size_t i, const TensorImpl* input) noexcept;
   void save(Saved& slot, TensorImpl* tensor) noexcept;
   /// Lets go of saved tensors and the function.
   void release_saved() noexcept;
@@ -130,9 +132,9 @@ class WEFT_API Node final : public RefCounted {
   Node* next_doomed_ = nullptr;
 };
 
-inline void Node::set_edge(std::size_t i, const TensorImpl* input) {
-  if (!input->requires_grad) return;
-  Edge& edge = edges_[i];
+inline void Node::set_edge(std::size_t i, const TensorImpl* input) noexcept {
+  Edge& edge = *::new (edges_ + i) Edge;
+  if (input == nullptr || !input->requires_grad) return;
   edge.is_leaf = input->node == nullptr;
   edge.target = edge.is_leaf ? input->leaf : input->node;
   if (edge.target == nullptr) [[unlikely]] edge.target = detail::make_leaf(input);
