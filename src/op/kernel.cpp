@@ -22,7 +22,11 @@ KernelTable::KernelTable() = default;
 
 KernelTable::~KernelTable() {
   for (auto& kind : slots_) {
-    for (Slot& slot : kind) delete[] slot.rows;
+    for (Slot& slot : kind) {
+      const std::uint32_t count = slot.count.load(std::memory_order_relaxed);
+      for (std::uint32_t i = 0; i < count; ++i) delete[] slot.rows[i].variant.data();
+      delete[] slot.rows;
+    }
   }
 }
 
@@ -43,7 +47,7 @@ void KernelTable::add(DeviceKind kind, DType dtype, const KernelRow& row) {
   }
   if (slot.rows == nullptr) slot.rows = new KernelRow[kMaxVariants];
   slot.rows[count] = row;
-  // A static name would dangle when a plugin built it on the fly; rows live for ever, so may it.
+  // A copy: a plugin may have built the name on the fly.
   auto* name = new char[row.variant.size() + 1];
   std::memcpy(name, row.variant.data(), row.variant.size());
   name[row.variant.size()] = '\0';

@@ -256,7 +256,8 @@ void add_twins(OpEntry& op) {
       if (cpu.prepare != nullptr) row.prepare = forward<void*, &KernelRow::prepare>;
       if (cpu.workspace != nullptr) row.workspace = forward<std::size_t, &KernelRow::workspace>;
       if (cpu.applies != nullptr) row.applies = forward<bool, &KernelRow::applies>;
-      row.user = new SimRow{&cpu, &op};  // rows live for ever
+      static std::deque<SimRow> rows;  // never move
+      row.user = &rows.emplace_back(SimRow{&cpu, &op});
       op.kernels.add(DeviceKind::sim, dtype, row);
     }
   }
