@@ -109,6 +109,16 @@ std::vector<Tensor> rerun_backward(const std::function<std::vector<Tensor>(std::
   return result;
 }
 
+// What runs again must see what the first run saw.
+void require_unedited(std::span<const Tensor> inputs, std::span<const std::uint32_t> versions) {
+  for (std::size_t i = 0; i < versions.size(); ++i) {
+    if (!inputs[i].defined() || inputs[i].version() == versions[i]) continue;
+    throw Error(ErrorKind::state,
+                cat("checkpoint: input ", i, " was written in place after the forward pass"),
+                "write into a clone(), or after backward()");
+  }
+}
+
 }  // namespace
 
 std::vector<Tensor> checkpoint(const std::function<std::vector<Tensor>(std::span<const Tensor>)>& fn,
@@ -130,9 +140,12 @@ std::vector<Tensor> checkpoint(const std::function<std::vector<Tensor>(std::span
     Tensor anchor = empty(Shape{0});
     kept.push_back(anchor.requires_grad_());
   }
+  std::vector<std::uint32_t> versions;
+  for (const Tensor& input : inputs) versions.push_back(input.defined() ? input.version() : 0);
   record_function("checkpoint", kept, outputs,
-                  [fn, settings, draws, held = kept, count = inputs.size()](
+                  [fn, settings, draws, held = kept, versions, count = inputs.size()](
                       std::span<const Tensor> grads) {
+                    require_unedited(held, versions);
                     return rerun_backward(fn, std::span(held).first(count), settings, draws, grads);
                   });
   return outputs;

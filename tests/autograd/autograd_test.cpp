@@ -175,6 +175,21 @@ TEST(Checkpoint, GivesTheSameGradientsIncludingCapturedLeaves) {
   EXPECT_EQ(values_of(w.grad())[0], dw);
 }
 
+TEST(Checkpoint, RefusesInputsThatWereEdited) {
+  Tensor x = leaf({2});
+  Tensor c = floats({3});
+  const auto block = [](std::span<const Tensor> in) {
+    return std::vector<Tensor>{times(in[0], in[1])};
+  };
+  const std::vector<Tensor> inputs = {x, c};
+  const Tensor y = checkpoint(block, inputs)[0];
+  c.mutable_data<float>()[0] = 4;
+  expect_error([&] { y.backward(); }, ErrorKind::state,
+               "checkpoint: input 1 was written in place after the forward pass; write into a clone(), or "
+               "after backward()",
+               "autograd/checkpoint edited");
+}
+
 TEST(Gradcheck, FindsAWrongGradient) {
   const auto right = [](std::span<const Tensor> in) { return std::vector<Tensor>{times(in[0], in[0])}; };
   Tensor x = Tensor::from(std::vector<double>{1.5, -2}, {2});

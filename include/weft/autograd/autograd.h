@@ -45,7 +45,9 @@ WEFT_API std::vector<Tensor> custom_grad(
     const std::function<CustomGrad(std::span<const Tensor>)>& forward);
 
 /// Runs `fn` without keeping its intermediate results and runs it again during backward, with the same
-/// settings and random draws (Chen et al. 2016). `fn` must depend on `inputs` and parameters alone.
+/// settings and random draws (Chen et al. 2016). `fn` must depend on `inputs` and parameters alone, whose
+/// gradients always go to their sinks: use backward(), not grad(), with it. Throws Error(state) when an
+/// input was written in place in between.
 WEFT_API std::vector<Tensor> checkpoint(
     const std::function<std::vector<Tensor>(std::span<const Tensor>)>& fn,
     std::span<const Tensor> inputs);
