@@ -244,6 +244,16 @@ TEST(Program, RefusesAnUnknownKeyFromTheEnvironment) {
   EXPECT_EQ(warned.err, "warning: WEFT_SEDE: no such variable; ignored; did you mean WEFT_SEED?\n");
 }
 
+TEST(Program, AutoTakesADeviceThatIsThere) {
+  const TemporaryFolder folder;
+  ASSERT_EQ(run(folder, {"train", small_run(folder), "--quiet", "--device", "auto"}).code, 0);
+  const fs::path latest = find_run(folder / "runs", "latest");
+  const auto environment = nlohmann::json::parse(io::read_file(latest / "environment.json"));
+  const auto devices = nlohmann::json::parse(run(folder, {"devices", "--json"}).out);
+  EXPECT_EQ(environment["device"],
+            devices.back()["device"].get<std::string>().starts_with("cuda") ? "cuda:0" : "cpu");
+}
+
 TEST(Program, NamesTheNearestVerb) {
   const TemporaryFolder folder;
   EXPECT_EQ(run(folder, {"trian"}).err,
