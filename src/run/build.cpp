@@ -122,7 +122,7 @@ nn::Sequential build_model(const Config& config, const Shape& input, std::int64_
   for (std::size_t i = 0; i < config.model.layers.size(); ++i) {
     const LayerConfig& layer = config.model.layers[i];
     const std::string path = cat("model.layers.", i, ".type");
-    const std::string what = cat("layer `", layer.name, "` (", layer.type, ')');
+    const std::string what = cat("layer `", layer.name, '`');
     if (layer.in && !fits(*layer.in, shape)) {
       throw Error(ErrorKind::config,
                   cat(what, ": `in` is ", to_string(OptionValue(*layer.in)),

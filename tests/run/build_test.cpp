@@ -41,7 +41,7 @@ TEST(Build, MakesLayersUnderTheirNames) {
   std::vector<std::string> names;
   for (const auto& entry : prepared.model.named_parameters()) names.push_back(entry.name);
   EXPECT_EQ(names,
-            (std::vector<std::string>{"a.weight", "a.bias", "linear_1.weight", "linear_1.bias"}));
+            (std::vector<std::string>{"a.weight", "a.bias", "linear_2.weight", "linear_2.bias"}));
 }
 
 TEST(Build, DrawsTheSameWeightsFromTheSameSeed) {
@@ -54,7 +54,7 @@ TEST(Build, DrawsTheSameWeightsFromTheSameSeed) {
 
 TEST(Build, ChecksTheLastLayerAgainstTheClasses) {
   EXPECT_WEFT_ERROR(prepare_in_context(iris("[{type: linear, out: 4}]")), kConfig,
-                    "t.yaml:4:20: the last layer gives [4] but the data has 3 classes; end with a "
+                    "t.yaml:4:19: the last layer gives [4] but the data has 3 classes; end with a "
                     "layer that gives [3]",
                     "config/outputs");
 }
@@ -62,14 +62,14 @@ TEST(Build, ChecksTheLastLayerAgainstTheClasses) {
 TEST(Build, NamesTheLayerThatDoesNotFit) {
   EXPECT_WEFT_ERROR(
       prepare_in_context(iris("[{type: conv2d, name: c, out: 4, kernel: 3}]")), kConfig,
-      "t.yaml:4:20: layer `c` (conv2d): conv2d: samples have shape [4] but need three extents "
-      "[H,W,C]",
+      "t.yaml:4:19: layer `c`: conv2d: samples are [4] but must be [H, W, C]; give data.shape as "
+      "[H, W, C], or put a layer before that makes images",
       "config/layer-shape");
 }
 
 TEST(Build, ChecksAGivenInput) {
   EXPECT_WEFT_ERROR(prepare_in_context(iris("[{type: linear, name: fc, in: 5, out: 3}]")), kConfig,
-                    "t.yaml:4:42: layer `fc` (linear): `in` is [5] but samples arrive as [4]; "
+                    "t.yaml:4:41: layer `fc`: `in` is [5] but samples arrive as [4]; "
                     "correct it or leave it "
                     "out",
                     "config/layer-in");
