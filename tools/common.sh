@@ -19,7 +19,6 @@ threaded_tests='Pool|Thread|Parallel|Loader|Prefetch|Observer|Context|Session|Ve
 export CCACHE_BASEDIR=${CCACHE_BASEDIR:-$PWD}
 export CCACHE_NOHASHDIR=1
 export CCACHE_SLOPPINESS=time_macros,include_file_mtime,include_file_ctime
-export CMAKE_COLOR_DIAGNOSTICS=${CMAKE_COLOR_DIAGNOSTICS:-ON}
 
 run() {
   printf '+ %s\n' "$*" >&2

@@ -3,25 +3,14 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <fstream>
 #include <functional>
 #include <string>
 #include <string_view>
 
+#include "tests/support/gallery.h"
 #include "weft/base/error.h"
 
 namespace weft::test {
-
-/// Adds `id | message` to the file that WEFT_ERROR_GALLERY names: docs/errors.md is made from it,
-/// so that every message shown there is one that a test has seen. Line breaks are written as `\n`.
-inline void add_to_error_gallery(std::string_view id, std::string_view message) {
-  const char* path = std::getenv("WEFT_ERROR_GALLERY");
-  if (path == nullptr || *path == '\0') return;
-  std::string line = std::string(id) + " | ";
-  for (const char c : message) line += c == '\n' ? std::string("\\n") : std::string(1, c);
-  std::ofstream(path, std::ios::app) << line + "\n";
-}
 
 inline void expect_error(const std::function<void()>& call, ErrorKind kind, std::string_view what,
                          std::string_view id) {

@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "tests/support/gallery.h"
 #include "weft/base/error.h"
 
 /// Expects `expression` to throw Error(kind_name) whose text contains `part`.
@@ -16,5 +17,6 @@
     } catch (const ::weft::Error& error) {                                                     \
       EXPECT_EQ(::weft::name_of(error.kind()), ::weft::name_of(::weft::ErrorKind::kind_name)); \
       EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();      \
+      ::weft::test::add_to_error_gallery(error.what());                                        \
     }                                                                                          \
   } while (false)
