@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # examples/<name>/main.cpp is a program, examples/<name>/plugin.cpp a shared object that libweft loads at run time.
+# Each program is a test too: it returns 0 when what it shows came true.
 # examples/consumer is a project of its own, built against an installed Weft (./dev consumer).
 include_guard()
 
@@ -17,6 +18,8 @@ foreach(source ${weft_examples})
     set(target example_${name})
     add_executable(${target} ${source})
     set_target_properties(${target} PROPERTIES OUTPUT_NAME ${name})
+    add_test(NAME example_${name} COMMAND ${target})
+    set_tests_properties(example_${name} PROPERTIES LABELS examples TIMEOUT 120)
   endif()
   target_link_libraries(${target} PRIVATE weft_compile weft::weft)
   set_target_properties(${target} PROPERTIES
