@@ -27,20 +27,35 @@ if(weft_sim_sources AND TARGET weft_op)
   target_link_libraries(weft_sim PRIVATE weft_compile PUBLIC weft_op GTest::gtest)
 endif()
 
+# weft_add_tests(<program> <layer> [FILTER gtest-filter])
 function(weft_add_tests program layer)
+  cmake_parse_arguments(PARSE_ARGV 2 arg "" "FILTER" "")
   target_link_libraries(${program} PRIVATE weft_compile weft_test_support GTest::gmock GTest::gtest_main ${CMAKE_DL_LIBS})
   target_compile_options(${program} PRIVATE $<$<CONFIG:Release>:-O1>)   # a fifth less to compile; what is tested is at -O2
   set_target_properties(${program} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
   gtest_discover_tests(${program} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60 NO_PRETTY_VALUES
-    WORKING_DIRECTORY ${PROJECT_BINARY_DIR}/tests
+    WORKING_DIRECTORY ${PROJECT_BINARY_DIR}/tests TEST_FILTER "${arg_FILTER}"
     PROPERTIES LABELS ${layer} TIMEOUT 300)
 endfunction()
+
+# The table of op tests, which several programs run.
+file(GLOB weft_row_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/ops/*.cpp)
+list(FILTER weft_row_sources EXCLUDE REGEX "_test\\.cpp$")
+if(weft_row_sources AND TARGET weft_ops)
+  add_library(weft_op_rows OBJECT ${weft_row_sources} ${PROJECT_SOURCE_DIR}/tests/ops/support/row_data.cpp)
+  target_include_directories(weft_op_rows PUBLIC $<TARGET_PROPERTY:weft_ops,INTERFACE_INCLUDE_DIRECTORIES>)
+  target_link_libraries(weft_op_rows PRIVATE weft_compile GTest::gmock GTest::gtest)
+  target_compile_options(weft_op_rows PRIVATE $<$<CONFIG:Release>:-O1>)
+endif()
 
 foreach(layer ${weft_layers})
   file(GLOB sources CONFIGURE_DEPENDS
     ${PROJECT_SOURCE_DIR}/tests/${layer}/*.cpp ${PROJECT_SOURCE_DIR}/tests/${layer}/support/*.cpp)
   if(NOT sources)
     continue()
+  endif()
+  if(layer STREQUAL "ops")
+    list(REMOVE_ITEM sources ${weft_row_sources} ${PROJECT_SOURCE_DIR}/tests/ops/support/row_data.cpp)
   endif()
   add_executable(weft_test_${layer} ${sources})
   foreach(below ${weft_closure_${layer}})
@@ -57,6 +72,7 @@ foreach(layer ${weft_layers})
         target_link_libraries(weft_test_ops PRIVATE weft_${beside})
       endif()
     endforeach()
+    target_link_libraries(weft_test_ops PRIVATE weft_op_rows)
   endif()
   if(op IN_LIST weft_closure_${layer})
     foreach(builtin ops cpu)   # the registry asks for these lists; a layer below them gets empty ones
@@ -80,6 +96,28 @@ if(weft_run_tests AND TARGET weft_run)
     add_dependencies(weft_test_run weft_program)
   endif()
   weft_add_tests(weft_test_run run)
+endif()
+
+# Plugins and the CUDA backend as users load them: on libweft.so. The CUDA rows are skipped where no device is.
+file(GLOB weft_plugin_tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/plugin/*.cpp)
+if(weft_plugin_tests AND BUILD_SHARED_LIBS)
+  add_executable(weft_test_plugin ${weft_plugin_tests})
+  target_link_libraries(weft_test_plugin PRIVATE weft weft_op_rows)
+  target_include_directories(weft_test_plugin PRIVATE ${PROJECT_SOURCE_DIR})
+  foreach(plugin other_abi once)
+    add_library(weft_test_plugin_${plugin} MODULE ${PROJECT_SOURCE_DIR}/tests/plugin/plugins/${plugin}.cpp)
+    target_link_libraries(weft_test_plugin_${plugin} PRIVATE weft_compile weft)
+    set_target_properties(weft_test_plugin_${plugin} PROPERTIES
+      PREFIX "" OUTPUT_NAME ${plugin} LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+    add_dependencies(weft_test_plugin weft_test_plugin_${plugin})
+  endforeach()
+  if(TARGET weft_program)
+    add_dependencies(weft_test_plugin weft_program)
+  endif()
+  if(TARGET weft_cuda)
+    add_dependencies(weft_test_plugin weft_cuda)
+  endif()
+  weft_add_tests(weft_test_plugin plugin FILTER "*Cuda*:Plugin*")
 endif()
 
 function(weft_tool_test name)

@@ -47,7 +47,7 @@ class RecorderScope {
 /// While it lives, ops on this thread run the variant of this name (`composite` names the composite form)
 /// where their slot has it; with
 /// `required`, Error(unsupported) where it is missing or does not apply.
-class VariantPin {
+class WEFT_API VariantPin {
  public:
   explicit VariantPin(const char* variant, bool required = true);
   ~VariantPin();

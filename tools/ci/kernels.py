@@ -18,8 +18,8 @@ SPILL = re.compile(r"(\d+) bytes spill stores, (\d+) bytes spill loads")
 REGISTERS = re.compile(r"Used (\d+) registers")
 # 64 let a block of 1024 threads, or four of 256, stay on a multiprocessor.
 BUDGET = 64
-LOAD = re.compile(r"\bld\.global\S*\.v4\b")
-STORE = re.compile(r"\bst\.global\S*\.v4\b")
+LOAD = re.compile(r"\bld\.global\S*\.(v4\.\w32|v2\.\w64)\b")
+STORE = re.compile(r"\bst\.global\S*\.(v4\.\w32|v2\.\w64)\b")
 
 
 def check_reports(build):

@@ -6,7 +6,6 @@
 #include <numbers>
 #include <numeric>
 
-#include "op/transfer.h"
 #include "weft/autograd/autograd.h"
 #include "weft/base/philox.h"
 #include "weft/core/context.h"
@@ -87,7 +86,7 @@ Tensor with_grad_like(Tensor copy, const Tensor& original) {
   return copy;
 }
 
-Tensor host(const Tensor& x) { return x.device().is_cpu() ? x : transfer(x, Device()); }
+Tensor host(const Tensor& x) { return x.device().is_cpu() ? x : x.detach().to(Device()); }
 
 Tensor upstream_of(const Tensor& output, std::uint64_t k) {
   const Arg arg{.shape = output.shape(), .scale = 0.5};
@@ -95,6 +94,11 @@ Tensor upstream_of(const Tensor& output, std::uint64_t k) {
 }
 
 }  // namespace
+
+std::vector<OpRow>& op_rows() {
+  static std::vector<OpRow> rows;
+  return rows;
+}
 
 std::vector<Tensor> make_inputs(const Sample& sample, DType dtype, std::uint64_t seed) {
   std::vector<Tensor> inputs;
@@ -121,7 +125,7 @@ std::vector<Tensor> as_f64(In inputs) {
 
 std::vector<Tensor> on_device(In inputs, Device device) {
   std::vector<Tensor> result;
-  for (const Tensor& x : inputs) result.push_back(with_grad_like(transfer(x, device), x));
+  for (const Tensor& x : inputs) result.push_back(with_grad_like(x.detach().to(device), x));
   return result;
 }
 

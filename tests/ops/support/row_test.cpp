@@ -18,11 +18,6 @@
 // Every generic promise, on every row of the table.
 namespace weft::test {
 
-std::vector<OpRow>& op_rows() {
-  static std::vector<OpRow> rows;
-  return rows;
-}
-
 namespace {
 
 class Rows : public testing::TestWithParam<OpRow> {
