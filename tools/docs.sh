@@ -11,7 +11,6 @@ WEFT_ERROR_GALLERY=$made/errors.txt run ctest --preset release -j "$(nproc)" --o
   die "the tests that give docs/errors.md fail; see $made/ctest.log"
 run build/release/weft config schema --markdown >"$made/config.md"
 run python3 tools/errors_page.py "$made/errors.txt" >"$made/errors.md"
-run build/release/weft config schema --markdown >"$made/config.md"
 
 for page in "$made"/*.md; do
   if [ "${1:-}" = --check ]; then

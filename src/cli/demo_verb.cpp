@@ -36,6 +36,12 @@ fs::path digits_folder() {
               cat("they are looked for in ", candidates[0].lexically_normal().string()));
 }
 
+/// Relative to the working directory when that is shorter.
+std::string near_path(const fs::path& path) {
+  const std::string relative = path.lexically_relative(fs::current_path()).string();
+  return !relative.empty() && relative.size() < path.string().size() ? relative : path.string();
+}
+
 /// Two characters for a pixel in [0, 1].
 std::string_view ink(double value) {
   constexpr std::string_view kInks[] = {"  ", "..", "++", "##"};
@@ -107,16 +113,17 @@ void demo(const ConfigFlags& flags, int& exit_code) {
 
   const double accuracy = find_value(outcome.test->values, "accuracy").value_or(0);
   const std::string run = outcome.folder.string();
+  const std::string weft = command_line().front();
   console.text(fmt::format(
       "\nbest at epoch {}; accuracy on {} unseen digits: {:.4f} (expected here: {})\n\n",
       outcome.fit.best_epoch, outcome.test->samples, accuracy, kExpected));
   console.text(unseen_digits(prepared));
-  const std::string digits = (folder / "digits.csv").string();
-  console.text(cat("\nsaved  ", run,
-                   "/ model.safetensors · metrics.jsonl · config.json · environment.json\n",
-                   "next   weft predict latest ", digits, " | head\n",
-                   "       weft evaluate latest\n", "       weft runs list\n", "       weft train ",
-                   file.string(), " --set train.epochs=5 --set model.layers.fc1.out=128\n"));
+  const std::string digits = near_path(folder / "digits.csv");
+  console.text(cat(
+      "\nsaved  ", run, "/ model.safetensors · metrics.jsonl · config.json · environment.json\n",
+      "next   ", weft, " predict latest ", digits, " | head\n", "       ", weft,
+      " evaluate latest\n", "       ", weft, " runs list\n", "       ", weft, " train ",
+      near_path(file), " --set train.epochs=5 --set model.layers.fc1.out=128\n"));
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <new>
 #include <string>
 
@@ -9,6 +11,7 @@
 #include "weft/base/error.h"
 #include "weft/base/text.h"
 #include "weft/base/version.h"
+#include "weft/op/plugin.h"
 
 namespace weft::cli {
 namespace {
@@ -38,6 +41,17 @@ int report_usage(const CLI::App& app, const CLI::ParseError& error, int count, c
   return kExitUsage;
 }
 
+/// WEFT_PLUGINS names shared objects with further ops and layers, separated by colons.
+void load_plugins() {
+  const char* variable = std::getenv("WEFT_PLUGINS");
+  std::string_view paths = variable != nullptr ? variable : "";
+  while (!paths.empty()) {
+    const auto end = std::min(paths.find(':'), paths.size());
+    if (end > 0) load_plugin(std::string(paths.substr(0, end)));
+    paths.remove_prefix(std::min(end + 1, paths.size()));
+  }
+}
+
 int run(int count, char** arguments) {
   int exit_code = 0;
   CLI::App app("Weft trains neural networks from a config file.", "weft");
@@ -54,6 +68,7 @@ int run(int count, char** arguments) {
   add_devices(app);
   add_doctor(app);
   try {
+    load_plugins();
     app.parse(count, arguments);
   } catch (const CLI::ParseError& error) {
     return report_usage(app, error, count, arguments);

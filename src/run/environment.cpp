@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run/environment.h"
 
+#include <link.h>
+
+#include <set>
+
 #include "run/json_line.h"
 #include "run/process.h"
 #include "weft/base/text.h"
@@ -29,6 +33,22 @@ std::string devices_json() {
   return list + "]";
 }
 
+/// The shared objects of this process by their real, versioned names: `libdnnl.so.2.6`.
+std::string libraries_json() {
+  std::set<std::string> names;
+  dl_iterate_phdr(
+      [](dl_phdr_info* info, std::size_t, void* target) {
+        std::error_code code;
+        const auto file = std::filesystem::canonical(info->dlpi_name, code);
+        if (!code) static_cast<std::set<std::string>*>(target)->insert(file.filename().string());
+        return 0;
+      },
+      &names);
+  std::string list = "[";
+  for (const std::string& name : names) list += cat(list.size() > 1 ? "," : "", json_string(name));
+  return list + "]";
+}
+
 }  // namespace
 
 CodeState code_state(const std::filesystem::path& folder) {
@@ -44,6 +64,7 @@ std::string environment_json(const CodeState& code, Device device) {
   line.integer("threads", num_threads()).raw("devices", devices_json());
   if (const std::string absence = absence_of(DeviceKind::cuda); !absence.empty())
     line.text("cuda", absence);
+  line.raw("libraries", libraries_json());
   line.raw("commit", code.commit.empty() ? "null" : json_string(code.commit));
   line.boolean("dirty", !code.patch.empty());
   return line.str() + "\n";

@@ -254,6 +254,13 @@ TEST(Program, AutoTakesADeviceThatIsThere) {
             devices.back()["device"].get<std::string>().starts_with("cuda") ? "cuda:0" : "cpu");
 }
 
+TEST(Program, SaysWhyAPluginCannotBeLoaded) {
+  const TemporaryFolder folder;
+  const Result result = run(folder, {"layers"}, {"WEFT_PLUGINS=absent.so"});
+  EXPECT_NE(result.code, 0);
+  EXPECT_NE(result.err.find("absent.so"), std::string::npos) << result.err;
+}
+
 TEST(Program, NamesTheNearestVerb) {
   const TemporaryFolder folder;
   EXPECT_EQ(run(folder, {"trian"}).err,
