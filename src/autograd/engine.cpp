@@ -129,34 +129,38 @@ void Walk::find_useful(std::span<const Tensor> outputs) {
 
 void Walk::start(std::span<const Tensor> outputs, std::span<const Tensor> gradients) {
   if (!gradients.empty() && gradients.size() != outputs.size()) {
-    throw Error(ErrorKind::value, cat("backward: ", gradients.size(), " gradients for ", outputs.size(),
-                                      " outputs; give one for each, or none"));
+    throw Error(ErrorKind::value, cat("backward: ", gradients.size(), " gradients for ",
+                                      outputs.size(), " outputs; give one for each, or none"));
   }
   if (!fills_sinks()) find_useful(outputs);
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const Tensor& output = outputs[i];
     if (!output.requires_grad()) {
-      throw Error(ErrorKind::state,
-                  cat("backward: output is ", output.defined() ? describe(output) : "undefined",
-                      " and depends on nothing that requires grad"),
-                  "call requires_grad_() on the parameters before the forward pass, outside NoGrad");
+      throw Error(
+          ErrorKind::state,
+          cat("backward: output is ", output.defined() ? describe(output) : "undefined",
+              " and depends on nothing that requires grad"),
+          "call requires_grad_() on the parameters before the forward pass, outside NoGrad");
     }
     Tensor gradient = i < gradients.size() ? gradients[i] : Tensor();
     if (!gradient.defined()) {
       if (output.numel() != 1) {
-        throw Error(ErrorKind::shape, cat("backward: output is ", describe(output),
-                                          "; without a gradient it must have one element"),
+        throw Error(ErrorKind::shape,
+                    cat("backward: output is ", describe(output),
+                        "; without a gradient it must have one element"),
                     "reduce it with sum() or mean(), or pass its gradient");
       }
       gradient = ones_like(output);
     } else if (!(gradient.shape() == output.shape())) {
-      throw Error(ErrorKind::shape, cat("backward: gradient is ", describe(gradient), " but output is ",
-                                        describe(output)));
+      throw Error(ErrorKind::shape, cat("backward: gradient is ", describe(gradient),
+                                        " but output is ", describe(output)));
     }
     const TensorImpl* impl = output.impl();
     if (impl->node == nullptr) {
-      if (fills_sinks()) deliver_to_leaf(*leaf_if_any(impl), gradient);
-      else capture(key(impl->leaf, 0), gradient);
+      if (fills_sinks())
+        deliver_to_leaf(*leaf_if_any(impl), gradient);
+      else
+        capture(key(impl->leaf, 0), gradient);
     } else {
       if (!fills_sinks()) capture(key(impl->node, impl->output_index), gradient);
       deliver_to_node(Ref<Node>::share(node_of(impl)), impl->output_index, gradient);
@@ -259,7 +263,8 @@ void Walk::capture(Key target, const Tensor& grad) {
   if (!targets_.contains(target)) return;
   for (std::size_t i = 0; i < inputs_.size(); ++i) {
     const TensorImpl* impl = inputs_[i].impl();
-    const Key own = impl->node != nullptr ? key(impl->node, impl->output_index) : key(impl->leaf, 0);
+    const Key own =
+        impl->node != nullptr ? key(impl->node, impl->output_index) : key(impl->leaf, 0);
     if (own != target) continue;
     captured_[i] = captured_[i].defined() ? sum_of(captured_[i], grad) : grad;
   }

@@ -13,8 +13,8 @@ namespace weft {
 void record_function(const char* name, std::span<const Tensor> inputs, std::vector<Tensor>& outputs,
                      GradFunction backward) {
   ThreadState& ts = thread_state;
-  const bool any = std::any_of(inputs.begin(), inputs.end(),
-                               [](const Tensor& t) { return t.requires_grad(); });
+  const bool any =
+      std::any_of(inputs.begin(), inputs.end(), [](const Tensor& t) { return t.requires_grad(); });
   if (!ts.settings.grad || !any) return;
   Node* node = Node::make({.inputs = static_cast<std::uint32_t>(inputs.size()),
                            .outputs = static_cast<std::uint32_t>(outputs.size())});
@@ -26,9 +26,11 @@ void record_function(const char* name, std::span<const Tensor> inputs, std::vect
   std::uint64_t sequence = ts.sequence;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const TensorImpl* impl = inputs[i].impl();
-    ::new (&node->inputs()[i]) Node::Meta(impl != nullptr ? Node::Meta{impl->shape, impl->dtype} : Node::Meta{});
+    ::new (&node->inputs()[i])
+        Node::Meta(impl != nullptr ? Node::Meta{impl->shape, impl->dtype} : Node::Meta{});
     node->set_edge(i, impl);
-    if (impl != nullptr && impl->node != nullptr) sequence = std::max(sequence, node_of(impl)->sequence);
+    if (impl != nullptr && impl->node != nullptr)
+      sequence = std::max(sequence, node_of(impl)->sequence);
   }
   node->sequence = ts.sequence = sequence + 1;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
@@ -52,7 +54,8 @@ std::vector<Tensor> custom_grad(const char* name, std::span<const Tensor> inputs
     made = forward(inputs);
   }
   if (made.outputs.size() > kMaxOutputs) {
-    throw Error(ErrorKind::value, cat(name, ": ", made.outputs.size(), " outputs; at most ", kMaxOutputs));
+    throw Error(ErrorKind::value,
+                cat(name, ": ", made.outputs.size(), " outputs; at most ", kMaxOutputs));
   }
   record_function(name, inputs, made.outputs, std::move(made.backward));
   return std::move(made.outputs);
@@ -86,9 +89,10 @@ std::vector<Tensor> fresh_leaves(std::span<const Tensor> inputs) {
   return leaves;
 }
 
-std::vector<Tensor> rerun_backward(const std::function<std::vector<Tensor>(std::span<const Tensor>)>& fn,
-                                   std::span<const Tensor> inputs, const Settings& settings,
-                                   std::uint64_t draws, std::span<const Tensor> grads) {
+std::vector<Tensor> rerun_backward(
+    const std::function<std::vector<Tensor>(std::span<const Tensor>)>& fn,
+    std::span<const Tensor> inputs, const Settings& settings, std::uint64_t draws,
+    std::span<const Tensor> grads) {
   const std::vector<Tensor> leaves = fresh_leaves(inputs);
   std::vector<Tensor> outputs;
   {
@@ -121,8 +125,9 @@ void require_unedited(std::span<const Tensor> inputs, std::span<const std::uint3
 
 }  // namespace
 
-std::vector<Tensor> checkpoint(const std::function<std::vector<Tensor>(std::span<const Tensor>)>& fn,
-                               std::span<const Tensor> inputs) {
+std::vector<Tensor> checkpoint(
+    const std::function<std::vector<Tensor>(std::span<const Tensor>)>& fn,
+    std::span<const Tensor> inputs) {
   const Settings settings = current_settings();
   const std::uint64_t draws = current_session().random_state().draws;
   std::vector<Tensor> outputs;
@@ -143,8 +148,8 @@ std::vector<Tensor> checkpoint(const std::function<std::vector<Tensor>(std::span
   std::vector<std::uint32_t> versions;
   for (const Tensor& input : inputs) versions.push_back(input.defined() ? input.version() : 0);
   record_function("checkpoint", kept, outputs,
-                  [fn, settings, draws, held = kept, versions, count = inputs.size()](
-                      std::span<const Tensor> grads) {
+                  [fn, settings, draws, held = kept, versions,
+                   count = inputs.size()](std::span<const Tensor> grads) {
                     require_unedited(held, versions);
                     return rerun_backward(fn, std::span(held).first(count), settings, draws, grads);
                   });

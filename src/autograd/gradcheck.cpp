@@ -46,8 +46,8 @@ struct Problem {
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       if (!inputs[i].requires_grad()) continue;
       if (inputs[i].dtype() != DType::f64 || !inputs[i].device().is_cpu()) {
-        throw Error(ErrorKind::dtype,
-                    cat("gradcheck: input ", i, " is ", describe(inputs[i]), " but must be f64 on the CPU"));
+        throw Error(ErrorKind::dtype, cat("gradcheck: input ", i, " is ", describe(inputs[i]),
+                                          " but must be f64 on the CPU"));
       }
       wanted.push_back(inputs[i]);
       wanted_index.push_back(i);

@@ -4,12 +4,14 @@
 #include "op/transfer.h"
 #include "weft/op/attrs/cast.h"
 
-// Members of Tensor that run ops. Ops are looked up by name: their records belong to their families.
+// Members of Tensor that run ops. Ops are looked up by name: their records belong to their
+// families.
 namespace weft {
 
 namespace {
 
-Tensor run_op(std::string_view name, const void* attrs, std::initializer_list<const Tensor*> inputs) {
+Tensor run_op(std::string_view name, const void* attrs,
+              std::initializer_list<const Tensor*> inputs) {
   return dispatch(&op_named(name), attrs, {inputs.begin(), inputs.size()})[0];
 }
 

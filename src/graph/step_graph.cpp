@@ -67,8 +67,10 @@ struct Entry {
 
   bool matches(const StepKey& other) const {
     return key == other &&
-           std::all_of(leaves.begin(), leaves.end(), [](const LeafGuard& g) { return g.holds(); }) &&
-           std::all_of(copies.begin(), copies.end(), [](const DerivedGuard& g) { return g.holds(); });
+           std::all_of(leaves.begin(), leaves.end(),
+                       [](const LeafGuard& g) { return g.holds(); }) &&
+           std::all_of(copies.begin(), copies.end(),
+                       [](const DerivedGuard& g) { return g.holds(); });
   }
 };
 
@@ -117,7 +119,8 @@ struct StepGraph::Impl {
 
   std::vector<Tensor> run(std::span<const Tensor> inputs);
   std::vector<Tensor> run_eager(std::span<const Tensor> inputs, std::string reason);
-  std::vector<Tensor> run_digested(std::span<const Tensor> inputs, const StepKey& key, Entry* entry);
+  std::vector<Tensor> run_digested(std::span<const Tensor> inputs, const StepKey& key,
+                                   Entry* entry);
   std::vector<Tensor> run_recorded(std::span<const Tensor> inputs, Entry& entry);
   std::vector<Tensor> run_verified(std::span<const Tensor> inputs, Entry& entry);
   Entry* find(const StepKey& key);
@@ -136,9 +139,8 @@ Entry* StepGraph::Impl::find(const StepKey& key) {
 void StepGraph::Impl::forget_old(std::uint64_t revision) {
   std::erase_if(entries, [&](const auto& entry) { return entry->key.revision != revision; });
   while (entries.size() >= options.max_graphs) {
-    entries.erase(std::min_element(entries.begin(), entries.end(), [](const auto& a, const auto& b) {
-      return a->used < b->used;
-    }));
+    entries.erase(std::min_element(entries.begin(), entries.end(),
+                                   [](const auto& a, const auto& b) { return a->used < b->used; }));
   }
 }
 
@@ -165,8 +167,8 @@ std::vector<Tensor> StepGraph::Impl::run_eager(std::span<const Tensor> inputs, s
   return detached(step(inputs));
 }
 
-std::vector<Tensor> StepGraph::Impl::run_digested(std::span<const Tensor> inputs, const StepKey& key,
-                                                  Entry* entry) {
+std::vector<Tensor> StepGraph::Impl::run_digested(std::span<const Tensor> inputs,
+                                                  const StepKey& key, Entry* entry) {
   StepRecording recording(false);
   std::vector<Tensor> outputs;
   {
@@ -278,7 +280,9 @@ StepGraph::~StepGraph() = default;
 StepGraph::StepGraph(StepGraph&&) noexcept = default;
 StepGraph& StepGraph::operator=(StepGraph&&) noexcept = default;
 
-std::vector<Tensor> StepGraph::operator()(std::span<const Tensor> inputs) { return impl_->run(inputs); }
+std::vector<Tensor> StepGraph::operator()(std::span<const Tensor> inputs) {
+  return impl_->run(inputs);
+}
 
 StepGraphReport StepGraph::report() const { return impl_->report; }
 

@@ -61,8 +61,11 @@ BufferUse StepRecording::use_of(const Tensor& tensor, bool written, bool fresh) 
   const std::size_t at = buffer_of(StorageRef::share(impl->storage), written, fresh);
   const Buffer& buffer = buffers[at];
   const auto offset = static_cast<std::size_t>(impl->data - impl->storage->data);
-  if (buffer.kind == Buffer::Kind::input && (offset < buffer.origin || !range_fits(offset - buffer.origin, tensor.nbytes(), buffer.bytes))) {
-    refuse(cat("it reaches beyond input ", buffer.input, " into the storage that the input is a slice of"));
+  if (buffer.kind == Buffer::Kind::input &&
+      (offset < buffer.origin ||
+       !range_fits(offset - buffer.origin, tensor.nbytes(), buffer.bytes))) {
+    refuse(cat("it reaches beyond input ", buffer.input,
+               " into the storage that the input is a slice of"));
   }
   return {at, offset - buffer.origin};
 }
@@ -86,7 +89,8 @@ void StepRecording::add_input(const Tensor& input, std::size_t index) {
 
 void StepRecording::kernel(const OpEvent& event) {
   digest_event(event);
-  if (!event.row->capturable) refuse(cat(event.op.name(), " (", event.row->variant, ") cannot be captured"));
+  if (!event.row->capturable)
+    refuse(cat(event.op.name(), " (", event.row->variant, ") cannot be captured"));
   if (event.op.def.dynamic) refuse(cat(event.op.name(), ": its output shapes depend on data"));
   if (!capture_ || !refusal_.empty()) return;
   RecordedCall call;
@@ -113,7 +117,8 @@ void StepRecording::kernel(const OpEvent& event) {
     call.uses.push_back(present ? use_of(event.outputs[i], true, fresh) : BufferUse{});
     if (present) see_device(event.outputs[i].device());
   }
-  for (const TensorArg& arg : call.tensors) call.shapes.push_back(arg.present() ? *arg.shape : Shape());
+  for (const TensorArg& arg : call.tensors)
+    call.shapes.push_back(arg.present() ? *arg.shape : Shape());
   if (event.args.workspace_bytes != 0) {
     Buffer scratch;
     scratch.bytes = event.args.workspace_bytes;
@@ -169,7 +174,8 @@ void StepRecording::refuse(std::string reason) {
 
 void StepRecording::finish() {
   // Leaves that nobody else holds were made by the step itself (checkpoint): they guard nothing.
-  std::erase_if(copies, [](const DerivedGuard& guard) { return guard.leaf.impl()->refs.load() == 1; });
+  std::erase_if(copies,
+                [](const DerivedGuard& guard) { return guard.leaf.impl()->refs.load() == 1; });
   std::erase_if(leaves, [](const LeafGuard& guard) { return guard.leaf->use_count() == 1; });
   for (LeafGuard& guard : leaves) guard.filled_after = guard.leaf->filled;
   for (Buffer& buffer : buffers) {
@@ -190,8 +196,9 @@ std::size_t plan_memory(std::vector<Buffer>& buffers, std::vector<std::size_t>& 
     if (buffers[i].kind == Buffer::Kind::inside) order.push_back(i);
   }
   // Largest first, each at the lowest place that no buffer of an overlapping life takes.
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return buffers[a].bytes > buffers[b].bytes; });
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return buffers[a].bytes > buffers[b].bytes;
+  });
   std::size_t total = 0;
   std::vector<std::size_t> placed;  // by offset
   for (const std::size_t i : order) {
@@ -205,9 +212,10 @@ std::size_t plan_memory(std::vector<Buffer>& buffers, std::vector<std::size_t>& 
     }
     offsets[i] = at;
     total = std::max(total, checked_align(at + buffer.bytes, kAlign, "step plan"));
-    placed.insert(std::upper_bound(placed.begin(), placed.end(), i,
-                                   [&](std::size_t a, std::size_t b) { return offsets[a] < offsets[b]; }),
-                  i);
+    placed.insert(
+        std::upper_bound(placed.begin(), placed.end(), i,
+                         [&](std::size_t a, std::size_t b) { return offsets[a] < offsets[b]; }),
+        i);
   }
   return total;
 }

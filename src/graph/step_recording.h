@@ -49,11 +49,11 @@ struct Buffer {
     inside,   ///< made and dropped within the step: planned
   };
   Kind kind = Kind::inside;
-  StorageRef storage;   ///< outside: kept for good; else only while recording
+  StorageRef storage;  ///< outside: kept for good; else only while recording
   std::size_t bytes = 0;
   std::size_t input = 0;   ///< which input
   std::size_t origin = 0;  ///< where the input begins in its storage
-  std::size_t first = 0;  ///< first and last call that touch it
+  std::size_t first = 0;   ///< first and last call that touch it
   std::size_t last = 0;
   bool written = false;
   std::byte* data = nullptr;  ///< where it lies in a replay
@@ -87,8 +87,8 @@ class StepRecording final : public StepRecorder {
   void host_read(const Tensor& tensor) override;
   void refuse(std::string reason) override;
 
-  /// After the step: decides which buffers outlive it. Call when no tensor of the step is left but those
-  /// that really live on.
+  /// After the step: decides which buffers outlive it. Call when no tensor of the step is left but
+  /// those that really live on.
   void finish();
   void add_input(const Tensor& input, std::size_t index);
 

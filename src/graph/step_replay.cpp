@@ -27,7 +27,8 @@ StepReplay::StepReplay(std::unique_ptr<StepRecording> recording, std::span<const
         return;
       }
       buffer->last = recording_->calls.size();
-      place = {true, &buffer->data, static_cast<std::size_t>(impl->data - impl->storage->data) - buffer->origin,
+      place = {true, &buffer->data,
+               static_cast<std::size_t>(impl->data - impl->storage->data) - buffer->origin,
                impl->shape, impl->dtype};
     }
     outputs_.push_back(place);
@@ -95,7 +96,8 @@ bool StepReplay::accepts(std::span<const Tensor> inputs) const {
     return !t.defined() || reinterpret_cast<std::uintptr_t>(t.impl()->data) % 64 == 0;
   };
   return std::all_of(guards.begin(), guards.end(), [](const LeafGuard& g) { return g.holds(); }) &&
-         std::all_of(copies.begin(), copies.end(), [](const DerivedGuard& g) { return g.holds(); }) &&
+         std::all_of(copies.begin(), copies.end(),
+                     [](const DerivedGuard& g) { return g.holds(); }) &&
          std::all_of(inputs.begin(), inputs.end(), aligned);
 }
 
@@ -119,13 +121,15 @@ void StepReplay::run_calls() {
     if (call.row != nullptr) {
       call.row->run(call.args);
     } else {
-      const auto bytes = static_cast<std::size_t>(call.tensors[0].numel) * size_of(call.tensors[0].dtype);
+      const auto bytes =
+          static_cast<std::size_t>(call.tensors[0].numel) * size_of(call.tensors[0].dtype);
       backend_->copy(call.tensors[1].data, call.tensors[0].data, bytes, CopyKind::within, stream_);
     }
   }
 }
 
-std::vector<Tensor> StepReplay::run_device(std::span<const Tensor> inputs, std::uint64_t first_draw) {
+std::vector<Tensor> StepReplay::run_device(std::span<const Tensor> inputs,
+                                           std::uint64_t first_draw) {
   if (base_.defined()) fill_tensor(base_, static_cast<double>(first_draw));
   bind_inputs(inputs);
   if (!backend_->can_capture()) {
@@ -183,8 +187,8 @@ std::vector<Tensor> StepReplay::written() const {
   std::vector<Tensor> tensors;
   for (const Buffer& buffer : recording_->buffers) {
     if (buffer.kind != Buffer::Kind::outside || !buffer.written) continue;
-    tensors.push_back(Tensor::over(buffer.storage, 0, Shape({static_cast<std::int64_t>(buffer.bytes)}),
-                                   DType::u8));
+    tensors.push_back(Tensor::over(buffer.storage, 0,
+                                   Shape({static_cast<std::int64_t>(buffer.bytes)}), DType::u8));
   }
   return tensors;
 }

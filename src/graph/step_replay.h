@@ -12,8 +12,8 @@ namespace weft {
 /// A finished recording, bound to memory: what a replay runs.
 class StepReplay {
  public:
-  /// `outputs` are the tensors that the recorded step returned; `base` is the counter that its random
-  /// draws are relative to (may be undefined).
+  /// `outputs` are the tensors that the recorded step returned; `base` is the counter that its
+  /// random draws are relative to (may be undefined).
   StepReplay(std::unique_ptr<StepRecording> recording, std::span<const Tensor> outputs, Tensor base,
              std::uint64_t draws);
   ~StepReplay();

@@ -8,7 +8,8 @@ namespace weft {
 
 namespace {
 
-Tensor checked_saved(const Node& node, std::span<const Node::Saved> all, std::string_view what, int i) {
+Tensor checked_saved(const Node& node, std::span<const Node::Saved> all, std::string_view what,
+                     int i) {
   const auto at = static_cast<std::size_t>(i);
   const Node::Saved saved = at < all.size() ? all[at] : Node::Saved{};
   if (node.released) {
@@ -17,14 +18,14 @@ Tensor checked_saved(const Node& node, std::span<const Node::Saved> all, std::st
                 "pass {.retain_graph = true} to the first pass, or run the forward pass again");
   }
   if (saved.tensor == nullptr) {
-    throw Error(ErrorKind::internal,
-                cat(node.name(), ": backward reads ", what, " ", i, ", which its record does not save"));
+    throw Error(ErrorKind::internal, cat(node.name(), ": backward reads ", what, " ", i,
+                                         ", which its record does not save"));
   }
   if (saved.tensor->storage->version != saved.version) {
     throw Error(ErrorKind::state,
-                cat(node.name(), ": ", what, " ", i, " was written in place after the forward pass (version ",
-                    saved.version, ", now ", saved.tensor->storage->version,
-                    "); its gradient would be wrong"),
+                cat(node.name(), ": ", what, " ", i,
+                    " was written in place after the forward pass (version ", saved.version,
+                    ", now ", saved.tensor->storage->version, "); its gradient would be wrong"),
                 "write into a clone(), or after backward()");
   }
   return Tensor(Ref<TensorImpl>::share(saved.tensor));
@@ -42,7 +43,8 @@ const Tensor& Backward::grad(int i) const { return node_->grads()[static_cast<st
 Tensor Backward::input(int i) const {
   const auto at = static_cast<std::size_t>(i);
   const bool optional = ((node_->op->optional_inputs >> i) & 1u) != 0;
-  const bool absent = at >= node_->saved_inputs().size() || node_->saved_inputs()[at].tensor == nullptr;
+  const bool absent =
+      at >= node_->saved_inputs().size() || node_->saved_inputs()[at].tensor == nullptr;
   if (optional && absent && !node_->released) return {};
   return checked_saved(*node_, node_->saved_inputs(), "input", i);
 }
@@ -64,7 +66,9 @@ const Shape& Backward::input_shape(int i) const {
   return node_->inputs()[static_cast<std::size_t>(i)].shape;
 }
 
-DType Backward::input_dtype(int i) const { return node_->inputs()[static_cast<std::size_t>(i)].dtype; }
+DType Backward::input_dtype(int i) const {
+  return node_->inputs()[static_cast<std::size_t>(i)].dtype;
+}
 
 int Backward::input_count() const { return static_cast<int>(node_->inputs().size()); }
 

@@ -17,7 +17,8 @@ void register_op() {
 
 template <const OpDef& D>
 OpEntry* entry() {
-  if (entry_of<D> == nullptr) [[unlikely]] ensure_registered();
+  if (entry_of<D> == nullptr) [[unlikely]]
+    ensure_registered();
   return entry_of<D>;
 }
 

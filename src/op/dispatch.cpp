@@ -79,7 +79,8 @@ WEFT_STAGE void Dispatcher::infer() {
   infer.shapes_ = reinterpret_cast<Shape*>(shapes_);
   infer.dtypes_ = out_dtypes_;
   op_.def.infer(infer);
-  if (infer.casts_ != 0) [[unlikely]] apply_casts(infer);
+  if (infer.casts_ != 0) [[unlikely]]
+    apply_casts(infer);
 }
 
 bool Dispatcher::declared_needs_grad(int declared) const {
@@ -138,9 +139,9 @@ void Dispatcher::describe_outputs() {
   TensorArg* out = arg_table_ + inputs_.size();
   for (int i = 0; i < op_.output_count; ++i) {
     const Shape& shape = out_shape(i);
-    ::new (out + i) TensorArg(is_set(wanted_, i)
-                                  ? TensorArg{nullptr, &shape, shape.numel(), out_dtypes_[i]}
-                                  : TensorArg{});
+    ::new (out + i)
+        TensorArg(is_set(wanted_, i) ? TensorArg{nullptr, &shape, shape.numel(), out_dtypes_[i]}
+                                     : TensorArg{});
   }
 }
 
@@ -153,7 +154,8 @@ bool Dispatcher::usable(const KernelRow& row) {
 
 WEFT_STAGE const KernelRow* Dispatcher::choose() {
   const std::span<const KernelRow> rows = op_.kernels.rows(device_.kind, key_dtype());
-  if (ts_.pinned_variant != nullptr) [[unlikely]] return choose_pinned(rows);
+  if (ts_.pinned_variant != nullptr) [[unlikely]]
+    return choose_pinned(rows);
   for (const KernelRow& row : rows) {
     if (!usable(row)) continue;
     if (row.deterministic || ts_.settings.determinism == Determinism::off) return &row;
@@ -185,14 +187,16 @@ WEFT_STAGE void Dispatcher::run_kernel(const KernelRow& row, Tensor* outputs) {
   if (!device_.is_cpu()) kernel_args_.stream = session().stream(device_);
   if (row.prepare != nullptr) kernel_args_.plan = row.prepare(kernel_args_);
   Ref<TensorImpl> workspace;
-  if (row.workspace != nullptr) [[unlikely]] workspace = make_workspace(row);
+  if (row.workspace != nullptr) [[unlikely]]
+    workspace = make_workspace(row);
   const Session& watched = session();
   if (watched.observed() || ts_.recorder != nullptr) [[unlikely]] {
     run_watched(&row, outputs);
   } else {
     row.run(kernel_args_);
   }
-  if (op_.def.mutates != 0) [[unlikely]] bump_mutated();
+  if (op_.def.mutates != 0) [[unlikely]]
+    bump_mutated();
 }
 
 Ref<TensorImpl> Dispatcher::make_workspace(const KernelRow& row) {
@@ -260,7 +264,8 @@ void Dispatcher::record(Tensor* outputs) {
 }
 
 WEFT_STAGE void Dispatcher::run_stages(Tensor* outputs) {
-  if (ts_.settings.autocast && op_.def.autocast != Cast::keep) [[unlikely]] apply_autocast();
+  if (ts_.settings.autocast && op_.def.autocast != Cast::keep) [[unlikely]]
+    apply_autocast();
   check_inputs();
   infer();
   plan_recording();
@@ -293,7 +298,8 @@ Outputs dispatch(OpEntry* op, const void* attrs, std::span<const Tensor* const> 
 Outputs dispatch(OpEntry* op, const void* attrs, std::span<const Tensor* const> inputs,
                  const CallOptions& options) {
   Outputs outputs;
-  Dispatcher(*op, attrs, inputs, {kOneEach, inputs.size() + 1}, options).run(outputs.tensors.data());
+  Dispatcher(*op, attrs, inputs, {kOneEach, inputs.size() + 1}, options)
+      .run(outputs.tensors.data());
   return outputs;
 }
 

@@ -61,8 +61,8 @@ void Dispatcher::replace_input(std::size_t i, Tensor tensor, bool keep_edge) {
     inputs_ = own.inputs;
     edge_inputs_ = own.edges;
   }
-  // An input may be converted twice (autocast, then promotion); pointers into `converted_` stay valid
-  // because a second conversion takes the first one's place.
+  // An input may be converted twice (autocast, then promotion); pointers into `converted_` stay
+  // valid because a second conversion takes the first one's place.
   for (Tensor& held : own.converted) {
     if (&held != own.inputs[i]) continue;
     held = std::move(tensor);
@@ -97,8 +97,8 @@ void Dispatcher::apply_autocast() {
       continue;
     }
     if (op_.def.autocast == Cast::fp32 && !is_half(input.dtype())) continue;
-    const bool leaf = input.requires_grad() && input.is_leaf() && input.dtype() == DType::f32 &&
-                      is_half(target);
+    const bool leaf =
+        input.requires_grad() && input.is_leaf() && input.dtype() == DType::f32 && is_half(target);
     wants_grad_ = wants_grad_ || leaf;
     replace_input(i, leaf ? shadow_of(input, target) : converted(input, target), leaf);
   }
@@ -109,8 +109,8 @@ void Dispatcher::apply_casts(const Infer& infer) {
     const auto at = static_cast<std::size_t>(k);
     const auto i = static_cast<std::size_t>(infer.cast_input_[at]);
     if (is_set(op_.def.mutates, static_cast<int>(i))) {
-      infer.fail(ErrorKind::dtype, cat(infer.text(static_cast<int>(i)), " but is written in place as ",
-                                       infer.cast_dtype_[at]));
+      infer.fail(ErrorKind::dtype, cat(infer.text(static_cast<int>(i)),
+                                       " but is written in place as ", infer.cast_dtype_[at]));
     }
     replace_input(i, converted(*inputs_[i], infer.cast_dtype_[at]), false);
   }
@@ -118,7 +118,8 @@ void Dispatcher::apply_casts(const Infer& infer) {
 
 std::string Dispatcher::input_text(std::size_t i) const {
   int declared = 0;
-  while (declared + 1 < op_.input_count && list_begin_[static_cast<std::size_t>(declared) + 1] <= i) {
+  while (declared + 1 < op_.input_count &&
+         list_begin_[static_cast<std::size_t>(declared) + 1] <= i) {
     ++declared;
   }
   std::string text(op_.input_name(declared));
@@ -145,7 +146,8 @@ void Dispatcher::fail_no_kernel() const {
   for (std::size_t kind = 0; kind < kDeviceKindCount; ++kind) {
     std::string dtypes;
     for (const DType dtype : kAllDTypes) {
-      if (!op_.kernels.rows(static_cast<DeviceKind>(kind), dtype).empty()) dtypes += cat(" ", dtype);
+      if (!op_.kernels.rows(static_cast<DeviceKind>(kind), dtype).empty())
+        dtypes += cat(" ", dtype);
     }
     if (dtypes.empty()) continue;
     have += cat(have.empty() ? "" : "; ", name_of(static_cast<DeviceKind>(kind)), dtypes);
@@ -155,20 +157,21 @@ void Dispatcher::fail_no_kernel() const {
   if (!device_.is_cpu() && on_cpu) hint = "move its inputs with .to(\"cpu\")";
   if (device_.is_cpu()) hint = "convert its inputs with .to(dtype)";
   throw Error(ErrorKind::unsupported,
-              cat(op_.name(), ": no kernel for ", key_dtype(), " on ", device_, "; there are: ",
-                  have.empty() ? "none" : have),
+              cat(op_.name(), ": no kernel for ", key_dtype(), " on ", device_,
+                  "; there are: ", have.empty() ? "none" : have),
               hint);
 }
 
 const KernelRow* Dispatcher::choose_pinned(std::span<const KernelRow> rows) {
-  if (op_.def.composite != nullptr && std::string_view(ts_.pinned_variant) == "composite") return nullptr;
+  if (op_.def.composite != nullptr && std::string_view(ts_.pinned_variant) == "composite")
+    return nullptr;
   for (const KernelRow& row : rows) {
     if (row.variant == ts_.pinned_variant && usable(row)) return &row;
   }
   if (ts_.pin_required) {
-    throw Error(ErrorKind::unsupported, cat(op_.name(), ": variant `", ts_.pinned_variant,
-                                            "` does not exist or does not apply for ", key_dtype(),
-                                            " on ", device_));
+    throw Error(ErrorKind::unsupported,
+                cat(op_.name(), ": variant `", ts_.pinned_variant,
+                    "` does not exist or does not apply for ", key_dtype(), " on ", device_));
   }
   for (const KernelRow& row : rows) {
     if (usable(row)) return &row;
@@ -183,8 +186,8 @@ const KernelRow* Dispatcher::choose_deterministic(std::span<const KernelRow> row
     if (row.deterministic) return &row;
     if (first == nullptr) first = &row;
   }
-  const std::string message = cat(op_.name(), ": no deterministic kernel for ", key_dtype(), " on ",
-                                  device_);
+  const std::string message =
+      cat(op_.name(), ": no deterministic kernel for ", key_dtype(), " on ", device_);
   if (ts_.settings.determinism == Determinism::error) {
     throw Error(ErrorKind::unsupported, message, "use determinism: warn, or run it on the CPU");
   }
@@ -201,9 +204,10 @@ void Dispatcher::check_mutated() {
       if (!input.defined()) continue;
       require_writable(*input.impl()->storage, op_.name());
       if (ts_.settings.grad && input.requires_grad()) {
-        throw Error(ErrorKind::state,
-                    cat(op_.name(), ": ", input_text(at), " requires grad and would be written in place"),
-                    "write it under a NoGrad scope, or write a detached copy");
+        throw Error(
+            ErrorKind::state,
+            cat(op_.name(), ": ", input_text(at), " requires grad and would be written in place"),
+            "write it under a NoGrad scope, or write a detached copy");
       }
     }
   }
@@ -226,10 +230,10 @@ void Dispatcher::place_output(int i, const Dest& dest, Tensor& output) {
       target.dtype() == out_dtypes_[i] || (may_accumulate && target.dtype() == DType::f32);
   if (!(target.shape() == out_shape(i)) || !dtype_fits || !(target.device() == device_) ||
       (dest.accumulate && !may_accumulate)) {
-    throw Error(ErrorKind::internal,
-                cat(op_.name(), ": destination ", describe(target), dest.accumulate ? " (added to)" : "",
-                    " does not fit output ", op_.output_name(i), ", ", out_dtypes_[i],
-                    to_string(out_shape(i)), " ", device_));
+    throw Error(ErrorKind::internal, cat(op_.name(), ": destination ", describe(target),
+                                         dest.accumulate ? " (added to)" : "",
+                                         " does not fit output ", op_.output_name(i), ", ",
+                                         out_dtypes_[i], to_string(out_shape(i)), " ", device_));
   }
   require_writable(*target.impl()->storage, op_.name());
   ++target.impl()->storage->version;
@@ -238,11 +242,9 @@ void Dispatcher::place_output(int i, const Dest& dest, Tensor& output) {
 }
 
 void Dispatcher::run_watched(const KernelRow* row, Tensor* outputs) {
-  const OpEvent event{op_,          row,
-                      kernel_args_, inputs_,
-                      {outputs, op_.output_count},
-                      ts_.path,     ts_.in_backward,
-                      ts_.depth};
+  const OpEvent event{
+      op_,      row, kernel_args_, inputs_, {outputs, op_.output_count}, ts_.path, ts_.in_backward,
+      ts_.depth};
   const std::vector<Observer*> observers = session().observers();
   for (Observer* observer : observers) observer->before(event);
   if (row != nullptr) {
@@ -307,8 +309,10 @@ void Dispatcher::run_composite(Tensor* outputs) {
 
 void Dispatcher::run_on_cpu(Tensor* outputs) {
   count_fallback(op_);
-  warn_once(cat(op_.name(), ": has no kernel for ", device_, " and runs on the CPU; its inputs are copied"));
-  if (ts_.recorder != nullptr) ts_.recorder->refuse(cat(op_.name(), " runs on the CPU for ", device_));
+  warn_once(cat(op_.name(), ": has no kernel for ", device_,
+                " and runs on the CPU; its inputs are copied"));
+  if (ts_.recorder != nullptr)
+    ts_.recorder->refuse(cat(op_.name(), " runs on the CPU for ", device_));
   std::vector<Tensor> host;
   std::vector<const Tensor*> pointers;
   host.reserve(inputs_.size());

@@ -13,8 +13,8 @@
 
 namespace weft {
 
-/// One call of one op. The stages in order: autocast, same device, infer, choose kernel, allocate, run,
-/// record. What every call needs is in dispatch.cpp; what few need is in dispatch_slow.cpp.
+/// One call of one op. The stages in order: autocast, same device, infer, choose kernel, allocate,
+/// run, record. What every call needs is in dispatch.cpp; what few need is in dispatch_slow.cpp.
 class Dispatcher {
  public:
   Dispatcher(OpEntry& op, const void* attrs, std::span<const Tensor* const> inputs,
@@ -80,7 +80,8 @@ class Dispatcher {
   OpEntry& op_;
   const void* attrs_;
   std::span<const Tensor* const> inputs_;
-  std::span<const Tensor* const> edge_inputs_;  ///< differ from inputs_ where autocast took a leaf's copy
+  std::span<const Tensor* const>
+      edge_inputs_;  ///< differ from inputs_ where autocast took a leaf's copy
   std::span<const std::uint16_t> list_begin_;
   const CallOptions& options_;
   ThreadState& ts_;

@@ -30,12 +30,18 @@ void store(void* attrs, const Field& field, const T& value) {
 
 std::string value_text(const Field& field, const void* attrs) {
   switch (field.type) {
-    case FieldType::boolean: return load<bool>(attrs, field) ? "true" : "false";
-    case FieldType::integer: return cat(load<std::int64_t>(attrs, field));
-    case FieldType::real: return cat(load<double>(attrs, field));
-    case FieldType::dtype: return to_string(load<DType>(attrs, field));
-    case FieldType::dims: return to_string(load<Dims>(attrs, field));
-    case FieldType::choice: return std::string(field.choices[load<std::uint8_t>(attrs, field)]);
+    case FieldType::boolean:
+      return load<bool>(attrs, field) ? "true" : "false";
+    case FieldType::integer:
+      return cat(load<std::int64_t>(attrs, field));
+    case FieldType::real:
+      return cat(load<double>(attrs, field));
+    case FieldType::dtype:
+      return to_string(load<DType>(attrs, field));
+    case FieldType::dims:
+      return to_string(load<Dims>(attrs, field));
+    case FieldType::choice:
+      return std::string(field.choices[load<std::uint8_t>(attrs, field)]);
   }
   return {};
 }
@@ -64,12 +70,18 @@ bool parse_dims(std::string_view text, Dims& dims) {
 
 std::string_view type_text(FieldType type) {
   switch (type) {
-    case FieldType::boolean: return "true or false";
-    case FieldType::integer: return "an integer";
-    case FieldType::real: return "a number";
-    case FieldType::dtype: return "a dtype";
-    case FieldType::dims: return "a list of at most 8 integers, [1,2]";
-    case FieldType::choice: return "one of";
+    case FieldType::boolean:
+      return "true or false";
+    case FieldType::integer:
+      return "an integer";
+    case FieldType::real:
+      return "a number";
+    case FieldType::dtype:
+      return "a dtype";
+    case FieldType::dims:
+      return "a list of at most 8 integers, [1,2]";
+    case FieldType::choice:
+      return "one of";
   }
   return {};
 }
@@ -106,8 +118,10 @@ bool parse_field(const Field& field, void* attrs, std::string_view value) {
     case FieldType::boolean:
       store(attrs, field, value == "true");
       return value == "true" || value == "false";
-    case FieldType::integer: return parse_into<std::int64_t>(field, attrs, value);
-    case FieldType::real: return parse_into<double>(field, attrs, value);
+    case FieldType::integer:
+      return parse_into<std::int64_t>(field, attrs, value);
+    case FieldType::real:
+      return parse_into<double>(field, attrs, value);
     case FieldType::dtype: {
       const auto dtype = dtype_named(value);
       if (dtype) store(attrs, field, *dtype);
@@ -119,7 +133,8 @@ bool parse_field(const Field& field, void* attrs, std::string_view value) {
       store(attrs, field, dims);
       return true;
     }
-    case FieldType::choice: return parse_choice(field, attrs, value);
+    case FieldType::choice:
+      return parse_choice(field, attrs, value);
   }
   return false;
 }
@@ -162,7 +177,8 @@ bool attrs_equal(const AttrsInfo& info, const void* a, const void* b) {
       if (!(load<Dims>(a, field) == load<Dims>(b, field))) return false;
       continue;
     }
-    const std::size_t size = field.type == FieldType::integer || field.type == FieldType::real ? 8 : 1;
+    const std::size_t size =
+        field.type == FieldType::integer || field.type == FieldType::real ? 8 : 1;
     if (std::memcmp(field_at(a, field), field_at(b, field), size) != 0) return false;
   }
   return true;

@@ -26,7 +26,8 @@ std::string Infer::text(int i) const {
   while (declared + 1 < input_names_->count && list_begin(declared + 1) <= i) ++declared;
   std::string name = (*input_names_)[declared];
   if (name.back() == '*') {
-    name = cat(std::string_view(name).substr(0, name.size() - 1), "[", i - list_begin(declared), "]");
+    name =
+        cat(std::string_view(name).substr(0, name.size() - 1), "[", i - list_begin(declared), "]");
   } else if (name.back() == '?') {
     name.pop_back();
   }
@@ -35,7 +36,8 @@ std::string Infer::text(int i) const {
 
 void Infer::require_floating(int i) const {
   if (!is_floating(dtype(i))) {
-    fail(ErrorKind::dtype, cat(text(i), " but must be floating"), "convert it with .to(DType::f32)");
+    fail(ErrorKind::dtype, cat(text(i), " but must be floating"),
+         "convert it with .to(DType::f32)");
   }
 }
 

@@ -36,14 +36,14 @@ void KernelTable::add(DeviceKind kind, DType dtype, const KernelRow& row) {
   const std::uint32_t count = slot.count.load(std::memory_order_relaxed);
   for (std::uint32_t i = 0; i < count; ++i) {
     if (slot.rows[i].variant == row.variant) {
-      throw Error(ErrorKind::value, cat("kernel variant `", row.variant, "` is already registered for ",
-                                        name_of(kind), " ", dtype));
+      throw Error(ErrorKind::value, cat("kernel variant `", row.variant,
+                                        "` is already registered for ", name_of(kind), " ", dtype));
     }
   }
   if (count == kMaxVariants) {
-    throw Error(ErrorKind::value, cat("kernel variant `", row.variant, "`: the slot for ",
-                                      name_of(kind), " ", dtype, " already holds ", kMaxVariants,
-                                      " variants"));
+    throw Error(ErrorKind::value,
+                cat("kernel variant `", row.variant, "`: the slot for ", name_of(kind), " ", dtype,
+                    " already holds ", kMaxVariants, " variants"));
   }
   if (slot.rows == nullptr) slot.rows = new KernelRow[kMaxVariants];
   slot.rows[count] = row;

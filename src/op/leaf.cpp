@@ -20,8 +20,8 @@ void require_leaf_for(const Tensor& x, std::string_view call) {
 Tensor& Tensor::requires_grad_(bool value) {
   require_leaf_for(*this, "requires_grad_");
   if (value && !is_floating(dtype())) {
-    throw Error(ErrorKind::dtype,
-                cat("requires_grad_: ", describe(*this), " is not floating; only floats have gradients"));
+    throw Error(ErrorKind::dtype, cat("requires_grad_: ", describe(*this),
+                                      " is not floating; only floats have gradients"));
   }
   if (value) leaf_of(*this);
   impl_->requires_grad = value;

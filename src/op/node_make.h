@@ -7,7 +7,8 @@
 #include "core/thread_state.h"
 #include "weft/op/node.h"
 
-// In a header so that dispatch inlines it: recording is half of what a small op with a gradient costs.
+// In a header so that dispatch inlines it: recording is half of what a small op with a gradient
+// costs.
 namespace weft {
 
 namespace detail {
@@ -32,8 +33,8 @@ inline T* carve_empty(std::byte*& at, std::size_t count) {
   const std::uint32_t saved_in = sizes.saves_inputs ? sizes.inputs : 0;
   const std::uint32_t saved_out = sizes.saves_outputs ? sizes.outputs : 0;
   const std::size_t bytes = sizeof(Node) + sizes.inputs * (sizeof(Edge) + sizeof(Meta)) +
-                            (saved_in + saved_out) * sizeof(Saved) + sizes.outputs * sizeof(Tensor) +
-                            sizes.attrs_bytes;
+                            (saved_in + saved_out) * sizeof(Saved) +
+                            sizes.outputs * sizeof(Tensor) + sizes.attrs_bytes;
   const bool small = bytes <= kSmallMaxPayload;
   void* block = small ? small_alloc(bytes, thread_state.owner()) : ::operator new(bytes);
   Node* node = ::new (block) Node;

@@ -13,13 +13,15 @@ namespace weft {
 
 std::string abi_difference(const PluginAbi& host, const PluginAbi& plugin) {
   const auto differs = [](std::string_view what, const auto& ours, const auto& theirs) {
-    return cat(what, " is ", theirs, " in the plugin but ", ours, " in libweft; rebuild the plugin against it");
+    return cat(what, " is ", theirs, " in the plugin but ", ours,
+               " in libweft; rebuild the plugin against it");
   };
   if (host.abi != plugin.abi) return differs("the plugin ABI", host.abi, plugin.abi);
   if (std::string_view(host.version) != plugin.version) {
     return differs("the Weft version", host.version, plugin.version);
   }
-  if (host.compiler != plugin.compiler) return differs("the C++ ABI", host.compiler, plugin.compiler);
+  if (host.compiler != plugin.compiler)
+    return differs("the C++ ABI", host.compiler, plugin.compiler);
   constexpr std::string_view names[] = {"TensorImpl", "Storage",    "OpDef", "OpEntry",
                                         "KernelRow",  "KernelArgs", "Node"};
   for (std::size_t i = 0; i < std::size(names); ++i) {
@@ -70,7 +72,8 @@ void load_plugin(const std::string& path) {
   ensure_registered();
   const std::string reason = try_load(path);
   if (!reason.empty()) {
-    throw Error(ErrorKind::unsupported, cat("plugin ", quoted(path, 400), " cannot be loaded: ", reason));
+    throw Error(ErrorKind::unsupported,
+                cat("plugin ", quoted(path, 400), " cannot be loaded: ", reason));
   }
 }
 

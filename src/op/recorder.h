@@ -14,13 +14,15 @@ namespace weft {
 class StepRecorder {
  public:
   virtual ~StepRecorder() = default;
-  /// After a kernel ran. Calls inside a composite are the ones that count; the composite is not seen.
+  /// After a kernel ran. Calls inside a composite are the ones that count; the composite is not
+  /// seen.
   virtual void kernel(const OpEvent& event) = 0;
   /// After a copy between devices.
   virtual void copied(const Tensor& target, const Tensor& source) = 0;
   /// Before the step reads or changes a leaf's gradient.
   virtual void leaf(LeafGrad& leaf) = 0;
-  /// Before the step uses derived copy `index` of `leaf`, which is current or about to be refreshed.
+  /// Before the step uses derived copy `index` of `leaf`, which is current or about to be
+  /// refreshed.
   virtual void derived(const Tensor& leaf, std::size_t index, bool current) = 0;
   virtual void host_action(const std::function<void()>& action,
                            const std::function<void()>& resend) = 0;
@@ -44,9 +46,9 @@ class RecorderScope {
   StepRecorder* saved_;
 };
 
-/// While it lives, ops on this thread run the variant of this name (`composite` names the composite form)
-/// where their slot has it; with
-/// `required`, Error(unsupported) where it is missing or does not apply.
+/// While it lives, ops on this thread run the variant of this name (`composite` names the composite
+/// form) where their slot has it; with `required`, Error(unsupported) where it is missing or does
+/// not apply.
 class WEFT_API VariantPin {
  public:
   explicit VariantPin(const char* variant, bool required = true);

@@ -62,10 +62,12 @@ bool is_identifier(std::string_view name) {
 void check_names(const OpDef& def, const Names& names, std::string_view what) {
   for (int i = 0; i < names.count; ++i) {
     if (!is_identifier(bare(names[i]))) {
-      reject(def.name, cat(what, " ", i, " is called \"", quoted(names[i]), "\", which is no name"));
+      reject(def.name,
+             cat(what, " ", i, " is called \"", quoted(names[i]), "\", which is no name"));
     }
     for (int j = 0; j < i; ++j) {
-      if (bare(names[i]) == bare(names[j])) reject(def.name, cat(what, " `", bare(names[i]), "` twice"));
+      if (bare(names[i]) == bare(names[j]))
+        reject(def.name, cat(what, " `", bare(names[i]), "` twice"));
     }
   }
 }
@@ -79,12 +81,14 @@ void check_record(const OpDef& def) {
   if (def.attrs == nullptr || def.attrs->size > kMaxAttrsBytes) {
     reject(def.name, cat("attributes must be described and at most ", kMaxAttrsBytes, " bytes"));
   }
-  if (def.outputs.count == 0 && def.mutates == 0) reject(def.name, "makes no output and mutates no input");
+  if (def.outputs.count == 0 && def.mutates == 0)
+    reject(def.name, "makes no output and mutates no input");
   if (def.outputs.count > kMaxOutputs) reject(def.name, cat("more than ", kMaxOutputs, " outputs"));
   check_names(def, def.inputs, "input");
   check_names(def, def.outputs, "output");
   for (int i = 0; i < def.outputs.count; ++i) {
-    if (marker_of(def.outputs[i]) == '*') reject(def.name, "a list output; outputs are single tensors");
+    if (marker_of(def.outputs[i]) == '*')
+      reject(def.name, "a list output; outputs are single tensors");
   }
 }
 
@@ -98,7 +102,8 @@ std::uint32_t mask_of(const Names& names, char marker) {
 
 Names keep_names(Registry& reg, const Names& names) {
   Names kept = names;
-  for (int i = 0; i < names.count; ++i) kept.names[static_cast<std::size_t>(i)] = keep(reg, names[i]);
+  for (int i = 0; i < names.count; ++i)
+    kept.names[static_cast<std::size_t>(i)] = keep(reg, names[i]);
   return kept;
 }
 
@@ -118,7 +123,8 @@ std::string_view field_type_text(const Field& field) {
 std::string op_name_of(std::uint16_t id) {
   Registry& reg = registry();
   const std::lock_guard lock(reg.mutex);
-  return id >= 1 && id <= reg.entries.size() ? std::string(reg.entries[id - 1u].name()) : std::string();
+  return id >= 1 && id <= reg.entries.size() ? std::string(reg.entries[id - 1u].name())
+                                             : std::string();
 }
 
 // A look-up made while the built-ins register must not start over.
@@ -150,7 +156,8 @@ OpEntry& add_op(const OpDef& def, const AddOpOptions& options) {
   {
     const std::lock_guard lock(reg.mutex);
     if (!options.replace && reg.by_name.contains(def.name)) {
-      throw Error(ErrorKind::value, cat("add_op: an op called `", def.name, "` is already registered"),
+      throw Error(ErrorKind::value,
+                  cat("add_op: an op called `", def.name, "` is already registered"),
                   "choose another name, or pass {.replace = true}");
     }
     entry = &reg.entries.emplace_back();
@@ -164,7 +171,8 @@ OpEntry& add_op(const OpDef& def, const AddOpOptions& options) {
     entry->input_count = static_cast<std::uint8_t>(def.inputs.count);
     entry->output_count = static_cast<std::uint8_t>(def.outputs.count);
     for (std::size_t k = 0; k < def.saves.size(); ++k) {
-      if ((def.saves[k].inputs | def.saves[k].outputs) != 0) entry->save_count = static_cast<std::uint8_t>(k + 1);
+      if ((def.saves[k].inputs | def.saves[k].outputs) != 0)
+        entry->save_count = static_cast<std::uint8_t>(k + 1);
     }
     entry->optional_inputs = mask_of(def.inputs, '?');
     entry->list_inputs = mask_of(def.inputs, '*');
@@ -193,8 +201,9 @@ OpEntry& op_named(std::string_view name) {
   std::vector<std::string> names;
   for (const OpEntry* entry : all_ops()) names.emplace_back(entry->name());
   const std::string near = nearest_name(name, names);
-  throw Error(ErrorKind::unsupported, cat("no op is called `", quoted(name), "`"),
-              near.empty() ? "list them with all_ops() or `weft ops`" : cat("did you mean `", near, "`?"));
+  throw Error(
+      ErrorKind::unsupported, cat("no op is called `", quoted(name), "`"),
+      near.empty() ? "list them with all_ops() or `weft ops`" : cat("did you mean `", near, "`?"));
 }
 
 std::vector<const OpEntry*> all_ops() {
@@ -267,8 +276,8 @@ Outputs call_op(OpEntry& op, const void* attrs,
 Outputs call_op(OpEntry& op, const void* attrs, std::span<const Tensor> inputs) {
   if (op.list_inputs != 0) {
     if (op.input_count == 1) return call_op(op, attrs, {inputs});
-    throw Error(ErrorKind::value, cat(op.name(), ": takes lists; pass one span per input of ",
-                                      signature_text(op)));
+    throw Error(ErrorKind::value,
+                cat(op.name(), ": takes lists; pass one span per input of ", signature_text(op)));
   }
   if (inputs.size() > op.input_count || inputs.size() < declared_at_least(op)) {
     throw Error(ErrorKind::value, cat(op.name(), ": ", inputs.size(), " inputs given but ",
@@ -276,7 +285,8 @@ Outputs call_op(OpEntry& op, const void* attrs, std::span<const Tensor> inputs) 
   }
   const Tensor absent;
   std::array<const Tensor*, kMaxInputs> all{};
-  for (std::size_t i = 0; i < op.input_count; ++i) all[i] = i < inputs.size() ? &inputs[i] : &absent;
+  for (std::size_t i = 0; i < op.input_count; ++i)
+    all[i] = i < inputs.size() ? &inputs[i] : &absent;
   return dispatch(&op, attrs, {all.data(), op.input_count});
 }
 

@@ -53,15 +53,16 @@ void copy_bytes(const Tensor& target, const Tensor& source) {
   if (bytes == 0) return;
   if (from.is_cpu() && to.is_cpu()) {
     Backend& cpu = backend_of(to);
-    cpu.copy(target.impl()->data, source.impl()->data, bytes, CopyKind::within, cpu.default_stream(0));
+    cpu.copy(target.impl()->data, source.impl()->data, bytes, CopyKind::within,
+             cpu.default_stream(0));
     if (thread_state.recorder != nullptr) thread_state.recorder->copied(target, source);
     return;
   }
   const Device device = to.is_cpu() ? from : to;
-  const CopyKind kind = to.is_cpu()                ? CopyKind::to_host
-                        : from.is_cpu()            ? CopyKind::to_device
-                        : to.index == from.index   ? CopyKind::within
-                                                   : CopyKind::peer;
+  const CopyKind kind = to.is_cpu()              ? CopyKind::to_host
+                        : from.is_cpu()          ? CopyKind::to_device
+                        : to.index == from.index ? CopyKind::within
+                                                 : CopyKind::peer;
   Backend& backend = backend_of(device);
   const Stream stream = current_session().stream(device);
   backend.copy(target.impl()->data, source.impl()->data, bytes, kind, stream);

@@ -2,9 +2,9 @@
 #include "weft/op/attrs/view.h"
 
 #include "op/call.h"
-#include "weft/base/checked.h"
 #include "op/transfer.h"
 #include "ops/register.h"
+#include "weft/base/checked.h"
 
 // Ops that share their input's bytes: they run as composites, so that the tape and graph see an op
 // while no kernel moves anything.
@@ -21,7 +21,8 @@ Shape reshaped(const Infer& infer, const Dims& dims) {
     if (to[i] == -1 && open < 0) {
       open = i;
     } else if (to[i] < 0) {
-      infer.fail(ErrorKind::shape, cat("to ", to_string(dims), ": extents must be >= 0, and one may be -1"));
+      infer.fail(ErrorKind::shape,
+                 cat("to ", to_string(dims), ": extents must be >= 0, and one may be -1"));
     } else {
       known = checked_mul(known, to[i], "reshape");
     }
@@ -29,8 +30,8 @@ Shape reshaped(const Infer& infer, const Dims& dims) {
   if (open >= 0 && known > 0) to[open] = from.numel() / known;
   const bool fits = open >= 0 ? known > 0 && from.numel() % known == 0 : known == from.numel();
   if (!fits) {
-    infer.fail(ErrorKind::shape, cat(infer.text(0), " with ", from.numel(), " elements and cannot become ",
-                                     to_string(dims)));
+    infer.fail(ErrorKind::shape, cat(infer.text(0), " with ", from.numel(),
+                                     " elements and cannot become ", to_string(dims)));
   }
   return Shape(to);
 }
@@ -40,27 +41,30 @@ constexpr OpDef kReshape{
     .inputs = {"x"},
     .outputs = {"y"},
     .attrs = attrs_of<ReshapeAttrs>,
-    .infer = [](Infer& infer) {
-      infer.out(0, reshaped(infer, infer.attrs<ReshapeAttrs>().shape), infer.dtype(0));
-    },
+    .infer =
+        [](Infer& infer) {
+          infer.out(0, reshaped(infer, infer.attrs<ReshapeAttrs>().shape), infer.dtype(0));
+        },
     .backward = [](const Backward& b) { return Grads{b.grad().reshape(b.input_shape(0))}; },
-    .composite = [](const Composite& c) {
-      Dims dims = c.attrs<ReshapeAttrs>().shape;
-      std::int64_t known = 1;
-      for (const std::int64_t extent : dims) known *= extent == -1 ? 1 : extent;
-      for (int i = 0; i < dims.rank(); ++i) {
-        if (dims[i] == -1) dims[i] = c.in(0).numel() / known;
-      }
-      Outputs outputs;
-      outputs[0] = view_as(c.in(0), Shape(dims));
-      return outputs;
-    },
+    .composite =
+        [](const Composite& c) {
+          Dims dims = c.attrs<ReshapeAttrs>().shape;
+          std::int64_t known = 1;
+          for (const std::int64_t extent : dims) known *= extent == -1 ? 1 : extent;
+          for (int i = 0; i < dims.rank(); ++i) {
+            if (dims[i] == -1) dims[i] = c.in(0).numel() / known;
+          }
+          Outputs outputs;
+          outputs[0] = view_as(c.in(0), Shape(dims));
+          return outputs;
+        },
 };
 
 void infer_slice_rows(Infer& infer) {
   const auto& attrs = infer.attrs<SliceRowsAttrs>();
   const Shape& shape = infer.shape(0);
-  if (shape.rank() == 0) infer.fail(ErrorKind::shape, cat(infer.text(0), " and has no rows to slice"));
+  if (shape.rank() == 0)
+    infer.fail(ErrorKind::shape, cat(infer.text(0), " and has no rows to slice"));
   if (attrs.begin < 0 || attrs.begin > attrs.end || attrs.end > shape[0]) {
     infer.fail(ErrorKind::index, cat(infer.text(0), " but rows [", attrs.begin, ", ", attrs.end,
                                      ") are asked for; they must lie within [0, ", shape[0], ")"));
@@ -78,19 +82,22 @@ constexpr OpDef kSliceRowsGrad{
     .outputs = {"dx"},
     .attrs = attrs_of<SliceRowsGradAttrs>,
     .infer = infer_slice_rows_grad,
-    .backward = [](const Backward& b) {
-      const auto& attrs = b.attrs<SliceRowsGradAttrs>();
-      return Grads{b.grad().slice(attrs.begin, attrs.begin + b.input_shape(0)[0])};
-    },
-    .composite = [](const Composite& c) {
-      const auto& attrs = c.attrs<SliceRowsGradAttrs>();
-      const Tensor& g = c.in(0);
-      Outputs outputs;
-      outputs[0] = empty(g.shape().with(0, attrs.rows), {.dtype = g.dtype(), .device = g.device()});
-      outputs[0].fill_(0);
-      copy_into(view_rows(outputs[0], attrs.begin, attrs.begin + g.shape(0)), g, false);
-      return outputs;
-    },
+    .backward =
+        [](const Backward& b) {
+          const auto& attrs = b.attrs<SliceRowsGradAttrs>();
+          return Grads{b.grad().slice(attrs.begin, attrs.begin + b.input_shape(0)[0])};
+        },
+    .composite =
+        [](const Composite& c) {
+          const auto& attrs = c.attrs<SliceRowsGradAttrs>();
+          const Tensor& g = c.in(0);
+          Outputs outputs;
+          outputs[0] =
+              empty(g.shape().with(0, attrs.rows), {.dtype = g.dtype(), .device = g.device()});
+          outputs[0].fill_(0);
+          copy_into(view_rows(outputs[0], attrs.begin, attrs.begin + g.shape(0)), g, false);
+          return outputs;
+        },
 };
 
 constexpr OpDef kSliceRows{
@@ -99,16 +106,18 @@ constexpr OpDef kSliceRows{
     .outputs = {"y"},
     .attrs = attrs_of<SliceRowsAttrs>,
     .infer = infer_slice_rows,
-    .backward = [](const Backward& b) {
-      const SliceRowsGradAttrs attrs{b.attrs<SliceRowsAttrs>().begin, b.input_shape(0)[0]};
-      return Grads{call<kSliceRowsGrad>(attrs, b.grad())};
-    },
-    .composite = [](const Composite& c) {
-      const auto& attrs = c.attrs<SliceRowsAttrs>();
-      Outputs outputs;
-      outputs[0] = view_rows(c.in(0), attrs.begin, attrs.end);
-      return outputs;
-    },
+    .backward =
+        [](const Backward& b) {
+          const SliceRowsGradAttrs attrs{b.attrs<SliceRowsAttrs>().begin, b.input_shape(0)[0]};
+          return Grads{call<kSliceRowsGrad>(attrs, b.grad())};
+        },
+    .composite =
+        [](const Composite& c) {
+          const auto& attrs = c.attrs<SliceRowsAttrs>();
+          Outputs outputs;
+          outputs[0] = view_rows(c.in(0), attrs.begin, attrs.end);
+          return outputs;
+        },
 };
 
 }  // namespace

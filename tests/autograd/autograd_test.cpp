@@ -54,10 +54,11 @@ TEST(Backward, SecondWalkNeedsRetainGraph) {
   Tensor x = leaf({3});
   const Tensor y = times(x, x);
   y.backward();
-  expect_error([&] { y.backward(); }, ErrorKind::state,
-               "times: its saved tensors are gone, a backward pass already used them; pass {.retain_graph "
-               "= true} to the first pass, or run the forward pass again",
-               "autograd/second walk");
+  expect_error(
+      [&] { y.backward(); }, ErrorKind::state,
+      "times: its saved tensors are gone, a backward pass already used them; pass {.retain_graph "
+      "= true} to the first pass, or run the forward pass again",
+      "autograd/second walk");
   const Tensor z = times(x, x);
   backward(z, {.retain_graph = true});
   z.backward();
@@ -69,30 +70,33 @@ TEST(Backward, EditingASavedTensorIsNoticed) {
   Tensor c = floats({2});
   const Tensor y = times(x, c);
   c.mutable_data<float>()[0] = 7;
-  expect_error([&] { y.backward(); }, ErrorKind::state,
-               "times: input 1 was written in place after the forward pass (version 0, now 1); its gradient "
-               "would be wrong; write into a clone(), or after backward()",
-               "autograd/edited");
+  expect_error(
+      [&] { y.backward(); }, ErrorKind::state,
+      "times: input 1 was written in place after the forward pass (version 0, now 1); its gradient "
+      "would be wrong; write into a clone(), or after backward()",
+      "autograd/edited");
 }
 
 TEST(Backward, RefusesWhatHasNoGradient) {
-  expect_error([] { floats({1}).backward(); }, ErrorKind::state,
-               "backward: output is f32[1] and depends on nothing that requires grad; call requires_grad_() "
-               "on the parameters before the forward pass, outside NoGrad",
-               "autograd/no grad");
+  expect_error(
+      [] { floats({1}).backward(); }, ErrorKind::state,
+      "backward: output is f32[1] and depends on nothing that requires grad; call requires_grad_() "
+      "on the parameters before the forward pass, outside NoGrad",
+      "autograd/no grad");
   Tensor x = leaf({1, 2});
   const Tensor y = times(x, x);
-  expect_error([&] { y.backward(); }, ErrorKind::shape,
-               "backward: output is f32[2]; without a gradient it must have one element; reduce it with "
-               "sum() or mean(), or pass its gradient",
-               "autograd/not scalar");
+  expect_error(
+      [&] { y.backward(); }, ErrorKind::shape,
+      "backward: output is f32[2]; without a gradient it must have one element; reduce it with "
+      "sum() or mean(), or pass its gradient",
+      "autograd/not scalar");
   expect_error([&] { y.backward(floats({1})); }, ErrorKind::shape,
                "backward: gradient is f32[1] but output is f32[2]", "autograd/gradient shape");
-  expect_error([&] { times(x, x).requires_grad_(); },
-               ErrorKind::state,
-               "requires_grad_: f32[2] was computed by times; only leaves own a gradient; use detach() to "
-               "make a leaf of its value",
-               "autograd/not a leaf");
+  expect_error(
+      [&] { times(x, x).requires_grad_(); }, ErrorKind::state,
+      "requires_grad_: f32[2] was computed by times; only leaves own a gradient; use detach() to "
+      "make a leaf of its value",
+      "autograd/not a leaf");
 }
 
 TEST(Backward, FailureLeavesSinksIncompleteUntilZeroGrad) {
@@ -184,14 +188,17 @@ TEST(Checkpoint, RefusesInputsThatWereEdited) {
   const std::vector<Tensor> inputs = {x, c};
   const Tensor y = checkpoint(block, inputs)[0];
   c.mutable_data<float>()[0] = 4;
-  expect_error([&] { y.backward(); }, ErrorKind::state,
-               "checkpoint: input 1 was written in place after the forward pass; write into a clone(), or "
-               "after backward()",
-               "autograd/checkpoint edited");
+  expect_error(
+      [&] { y.backward(); }, ErrorKind::state,
+      "checkpoint: input 1 was written in place after the forward pass; write into a clone(), or "
+      "after backward()",
+      "autograd/checkpoint edited");
 }
 
 TEST(Gradcheck, FindsAWrongGradient) {
-  const auto right = [](std::span<const Tensor> in) { return std::vector<Tensor>{times(in[0], in[0])}; };
+  const auto right = [](std::span<const Tensor> in) {
+    return std::vector<Tensor>{times(in[0], in[0])};
+  };
   Tensor x = Tensor::from(std::vector<double>{1.5, -2}, {2});
   x.requires_grad_();
   EXPECT_TRUE(gradcheck(right, {&x, 1}).ok);
@@ -203,7 +210,8 @@ TEST(Gradcheck, FindsAWrongGradient) {
   };
   const GradcheckReport report = gradcheck(wrong, {&x, 1});
   EXPECT_FALSE(report.ok);
-  EXPECT_NE(report.message.find("gradcheck: input 0 element 0"), std::string::npos) << report.message;
+  EXPECT_NE(report.message.find("gradcheck: input 0 element 0"), std::string::npos)
+      << report.message;
 }
 
 }  // namespace

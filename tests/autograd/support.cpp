@@ -16,8 +16,10 @@ struct SumAttrs {
 
 template <class F>
 void for_both(const KernelArgs& args, DType dtype, const F& fn) {
-  if (dtype == DType::f64) fn(double{}, args);
-  else fn(float{}, args);
+  if (dtype == DType::f64)
+    fn(double{}, args);
+  else
+    fn(float{}, args);
 }
 
 void times_kernel(const KernelArgs& args) {
@@ -39,7 +41,8 @@ void add_kernel_fn(const KernelArgs& args) {
 }
 
 void copy_kernel(const KernelArgs& args) {
-  std::copy_n(args.in(1).data, static_cast<std::size_t>(args.in(1).numel) * size_of(args.in(1).dtype),
+  std::copy_n(args.in(1).data,
+              static_cast<std::size_t>(args.in(1).numel) * size_of(args.in(1).dtype),
               args.in(0).data);
 }
 

@@ -5,7 +5,8 @@
 
 #include "weft/core/tensor.h"
 
-/// The few ops that the tape needs, made by the tests: autograd is tested without the built-in ones.
+/// The few ops that the tape needs, made by the tests: autograd is tested without the built-in
+/// ones.
 namespace weft::test {
 
 /// a * b, element by element, for f32 and f64; saves both.

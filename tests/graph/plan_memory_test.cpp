@@ -26,9 +26,10 @@ TEST(PlanMemory, BuffersThatLiveTogetherNeverOverlap) {
     EXPECT_EQ(offsets[a] % 64, 0u);
     EXPECT_LE(offsets[a] + buffers[a].bytes, total);
     for (std::size_t b = 0; b < a; ++b) {
-      const bool together = buffers[a].first <= buffers[b].last && buffers[b].first <= buffers[a].last;
-      const bool overlap = offsets[a] < offsets[b] + buffers[b].bytes &&
-                           offsets[b] < offsets[a] + buffers[a].bytes;
+      const bool together =
+          buffers[a].first <= buffers[b].last && buffers[b].first <= buffers[a].last;
+      const bool overlap =
+          offsets[a] < offsets[b] + buffers[b].bytes && offsets[b] < offsets[a] + buffers[a].bytes;
       EXPECT_FALSE(together && overlap) << a << " and " << b;
     }
   }

@@ -26,8 +26,8 @@ Settings settings_with(Determinism determinism) {
 class Log final : public Observer {
  public:
   void before(const OpEvent& event) override {
-    lines.push_back(cat(event.op.name(), "/", event.row != nullptr ? event.row->variant : "composite", "@",
-                        event.depth));
+    lines.push_back(cat(event.op.name(), "/",
+                        event.row != nullptr ? event.row->variant : "composite", "@", event.depth));
   }
   std::vector<std::string> lines;
 };
@@ -53,7 +53,8 @@ TEST(Dispatch, PinnedVariantRunsOrIsNamedInAnError) {
   EXPECT_THAT(log.lines, ElementsAre("twice/plain@0"));
   const VariantPin absent("absent");
   expect_error([] { twice(floats({1})); }, ErrorKind::unsupported,
-               "twice: variant `absent` does not exist or does not apply for f32 on cpu", "op/pinned");
+               "twice: variant `absent` does not exist or does not apply for f32 on cpu",
+               "op/pinned");
 }
 
 TEST(Dispatch, OptionalOutputIsMadeOnlyWhenTheTapeSavesIt) {
@@ -76,7 +77,8 @@ TEST(Dispatch, ListsAndAbsentOptionalsReachTheKernel) {
   const std::vector<Tensor> rest = {b, c};
   const Tensor none;
   const NoAttrs attrs;
-  EXPECT_THAT(values_of(call_op(join_op(), &attrs, {{&a, 1}, rest, {&none, 1}})[0]), ElementsAre(111));
+  EXPECT_THAT(values_of(call_op(join_op(), &attrs, {{&a, 1}, rest, {&none, 1}})[0]),
+              ElementsAre(111));
   EXPECT_THAT(values_of(call_op(join_op(), &attrs, {{&a, 1}, {}, {&b, 1}})[0]), ElementsAre(11));
 }
 
@@ -108,9 +110,10 @@ TEST(Dispatch, NonDeterministicKernelIsRefusedWhenDemanded) {
   const Tensor odd = Tensor::over(storage, 4, {2}, DType::f32);
   const ContextScope scope(settings_with(Determinism::error));
   EXPECT_THAT(values_of(twice(floats({1}))), ElementsAre(2));
-  expect_error([&] { twice(odd); }, ErrorKind::unsupported,
-               "twice: no deterministic kernel for f32 on cpu; use determinism: warn, or run it on the CPU",
-               "op/determinism");
+  expect_error(
+      [&] { twice(odd); }, ErrorKind::unsupported,
+      "twice: no deterministic kernel for f32 on cpu; use determinism: warn, or run it on the CPU",
+      "op/determinism");
 }
 
 TEST(DispatchErrors, SayWhatIsWrong) {
@@ -120,24 +123,29 @@ TEST(DispatchErrors, SayWhatIsWrong) {
   const Tensor elsewhere = empty({2}, {.device = kSim});
   expect_error([] { twice(Tensor()); }, ErrorKind::value,
                "twice: x is an undefined tensor but is required", "op/missing input");
-  expect_error([&] { call_op(overwrite_op(), NoAttrs{}, {x, elsewhere}); }, ErrorKind::device,
-               "overwrite: target is on cpu but x is on sim:0; move one of them, e.g. x.to(\"cpu\")",
-               "op/devices");
+  expect_error(
+      [&] { call_op(overwrite_op(), NoAttrs{}, {x, elsewhere}); }, ErrorKind::device,
+      "overwrite: target is on cpu but x is on sim:0; move one of them, e.g. x.to(\"cpu\")",
+      "op/devices");
   expect_error([] { twice(empty({2}, {.dtype = DType::f64})); }, ErrorKind::unsupported,
-               "twice: no kernel for f64 on cpu; there are: cpu f32; sim f32; convert its inputs with .to(dtype)",
+               "twice: no kernel for f64 on cpu; there are: cpu f32; sim f32; convert its inputs "
+               "with .to(dtype)",
                "op/no kernel");
   expect_error([] { twice(empty({2}, {.dtype = DType::i32})); }, ErrorKind::dtype,
-               "twice: x is i32[2] but must be floating; convert it with .to(DType::f32)", "op/dtype");
+               "twice: x is i32[2] but must be floating; convert it with .to(DType::f32)",
+               "op/dtype");
   expect_error([&] { call_op(overwrite_op(), NoAttrs{}, {x, floats({1})}); }, ErrorKind::shape,
                "overwrite: x is f32[1] but must be [2]: the shape of target", "op/shape");
   expect_error([&] { call_op(twice_op(), TwiceAttrs{}, {x, x}); }, ErrorKind::value,
-               "twice: 2 inputs given but twice(x, *, factor: real = 2, keep: boolean = false) -> (y, kept?) "
+               "twice: 2 inputs given but twice(x, *, factor: real = 2, keep: boolean = false) -> "
+               "(y, kept?) "
                "takes 1",
                "op/input count");
   Tensor leaf = floats({1});
   leaf.requires_grad_();
   expect_error([&] { call_op(overwrite_op(), NoAttrs{}, {leaf, floats({1})}); }, ErrorKind::state,
-               "overwrite: target requires grad and would be written in place; write it under a NoGrad scope, "
+               "overwrite: target requires grad and would be written in place; write it under a "
+               "NoGrad scope, "
                "or write a detached copy",
                "op/in place");
 }
@@ -148,7 +156,8 @@ TEST(Dispatch, CpuFallbackCopiesAndIsCounted) {
   def.name = "twice_on_cpu_only";
   def.cpu_fallback = true;
   OpEntry& op = add_op(def);
-  op.kernels.add(DeviceKind::cpu, DType::f32, twice_op().kernels.rows(DeviceKind::cpu, DType::f32)[1]);
+  op.kernels.add(DeviceKind::cpu, DType::f32,
+                 twice_op().kernels.rows(DeviceKind::cpu, DType::f32)[1]);
   const Tensor x = Tensor::from(std::vector<float>{4}, {1}, kSim);
   const Tensor y = call_op(op, TwiceAttrs{}, {x})[0];
   EXPECT_EQ(y.device(), kSim);

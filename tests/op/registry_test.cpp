@@ -34,10 +34,11 @@ TEST(Registry, CopiesTheRecordsStrings) {
 
 TEST(Registry, RejectsDuplicatesUnlessAskedToReplace) {
   OpEntry& first = add_op(named("acme::once"));
-  expect_error([] { add_op(named("acme::once")); }, ErrorKind::value,
-               "add_op: an op called `acme::once` is already registered; choose another name, or pass "
-               "{.replace = true}",
-               "op/duplicate");
+  expect_error(
+      [] { add_op(named("acme::once")); }, ErrorKind::value,
+      "add_op: an op called `acme::once` is already registered; choose another name, or pass "
+      "{.replace = true}",
+      "op/duplicate");
   OpEntry& second = add_op(named("acme::once"), {.replace = true});
   EXPECT_NE(&first, &second);
   EXPECT_EQ(find_op("acme::once"), &second);
@@ -54,11 +55,12 @@ TEST(Registry, PrintsAndChecksSignatures) {
             "twice(x, *, factor: real = 2, keep: boolean = false) -> (y, kept?)");
   EXPECT_EQ(signature_text(join_op()), "join(first, rest*, last?) -> y");
   add_op(named("acme::signed"), {.signature = "acme::signed(x)->y"});
-  expect_error([] { add_op(named("acme::missigned"), {.signature = "acme::missigned(x, w) -> y"}); },
-               ErrorKind::value,
-               "add_op: record `acme::missigned`: its signature is acme::missigned(x) -> y, not "
-               "acme::missigned(x, w) -> y",
-               "op/signature");
+  expect_error(
+      [] { add_op(named("acme::missigned"), {.signature = "acme::missigned(x, w) -> y"}); },
+      ErrorKind::value,
+      "add_op: record `acme::missigned`: its signature is acme::missigned(x) -> y, not "
+      "acme::missigned(x, w) -> y",
+      "op/signature");
 }
 
 TEST(Registry, RefusesBadRecords) {
@@ -94,7 +96,8 @@ TEST(KernelTable, RefusesTheSameVariantTwiceAndFullSlots) {
   const auto run = [](const KernelArgs&) {};
   table.add(DeviceKind::cpu, DType::f32, {.variant = "a", .run = run});
   EXPECT_THROW(table.add(DeviceKind::cpu, DType::f32, {.variant = "a", .run = run}), Error);
-  for (const char* name : {"b", "c", "d"}) table.add(DeviceKind::cpu, DType::f32, {.variant = name, .run = run});
+  for (const char* name : {"b", "c", "d"})
+    table.add(DeviceKind::cpu, DType::f32, {.variant = name, .run = run});
   EXPECT_THROW(table.add(DeviceKind::cpu, DType::f32, {.variant = "e", .run = run}), Error);
   EXPECT_EQ(table.rows(DeviceKind::cpu, DType::f32).size(), 4u);
   EXPECT_EQ(table.rows(DeviceKind::cpu, DType::f64).size(), 0u);
@@ -131,8 +134,9 @@ TEST(Plugin, AbiDifferencesAreToldWithBothValues) {
   EXPECT_EQ(abi_difference(host, plugin_abi()), "");
   PluginAbi other = host;
   other.version = "9.9.9";
-  EXPECT_EQ(abi_difference(host, other), cat("the Weft version is 9.9.9 in the plugin but ", host.version,
-                                             " in libweft; rebuild the plugin against it"));
+  EXPECT_EQ(abi_difference(host, other),
+            cat("the Weft version is 9.9.9 in the plugin but ", host.version,
+                " in libweft; rebuild the plugin against it"));
   other = host;
   other.sizes[2] += 8;
   EXPECT_NE(abi_difference(host, other).find("the size of OpDef"), std::string::npos);

@@ -35,7 +35,8 @@ Grads twice_backward(const Backward& b) {
 }
 
 OpEntry& add_twice() {
-  OpDef def{.name = "twice", .inputs = {"x"}, .outputs = {"y", "kept?"}, .attrs = attrs_of<TwiceAttrs>};
+  OpDef def{
+      .name = "twice", .inputs = {"x"}, .outputs = {"y", "kept?"}, .attrs = attrs_of<TwiceAttrs>};
   def.infer = [](Infer& infer) {
     infer.require_floating(0);
     infer.out(0, infer.shape(0), infer.dtype(0));
@@ -45,8 +46,9 @@ OpEntry& add_twice() {
   def.saves = {{{.for_grad = 0, .outputs = 0b10}}};
   OpEntry& op = add_op(def);
   op.kernels.add(DeviceKind::cpu, DType::f32,
-                 {.variant = "fast", .run = scale_kernel,
-                  .applies = [](const KernelArgs& args) { return args.in(0).aligned(64); }});
+                 {.variant = "fast", .run = scale_kernel, .applies = [](const KernelArgs& args) {
+                    return args.in(0).aligned(64);
+                  }});
   op.kernels.add(DeviceKind::cpu, DType::f32,
                  {.variant = "plain", .run = scale_kernel, .deterministic = false});
   return op;

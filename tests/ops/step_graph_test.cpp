@@ -14,7 +14,9 @@
 namespace weft::test {
 namespace {
 
-Tensor values(std::vector<float> v) { return Tensor::from(v, {static_cast<std::int64_t>(v.size())}); }
+Tensor values(std::vector<float> v) {
+  return Tensor::from(v, {static_cast<std::int64_t>(v.size())});
+}
 
 std::vector<Tensor> run(StepGraph& graph, const Tensor& x) { return graph({&x, 1}); }
 

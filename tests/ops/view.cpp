@@ -5,7 +5,9 @@ namespace weft::test {
 namespace {
 
 // The values of x, in order, as a tensor of another shape.
-Tensor with_shape(const Tensor& x, const Shape& shape) { return Tensor::from(x.to_vector(), shape); }
+Tensor with_shape(const Tensor& x, const Shape& shape) {
+  return Tensor::from(x.to_vector(), shape);
+}
 
 Sample reshape_sample(const char* name, Shape from, Dims to, Shape result) {
   return {name,
@@ -49,13 +51,16 @@ const OpRows rows{
         .samples = {slice_sample("middle", {5, 3}, 1, 4), slice_sample("first", {4}, 0, 1),
                     slice_sample("last", {4, 2}, 3, 4), slice_sample("all", {3, 3}, 0, 3),
                     slice_sample("none", {3, 3}, 2, 2), slice_sample("batch 1", {1, 7}, 0, 1),
-                    slice_sample("zero rows", {0, 2}, 0, 0), slice_sample("images", {4, 3, 5, 2}, 1, 3)},
-        .errors = {{"beyond the end", [] { empty({3, 2}).slice(1, 4); }, ErrorKind::index,
-                    "slice_rows: x is f32[3,2] but rows [1, 4) are asked for; they must lie within [0, 3)"},
-                   {"reversed", [] { empty({3}).slice(2, 1); }, ErrorKind::index,
-                    "slice_rows: x is f32[3] but rows [2, 1) are asked for; they must lie within [0, 3)"},
-                   {"scalar", [] { empty({}).slice(0, 0); }, ErrorKind::shape,
-                    "slice_rows: x is f32[] and has no rows to slice"}},
+                    slice_sample("zero rows", {0, 2}, 0, 0),
+                    slice_sample("images", {4, 3, 5, 2}, 1, 3)},
+        .errors =
+            {{"beyond the end", [] { empty({3, 2}).slice(1, 4); }, ErrorKind::index,
+              "slice_rows: x is f32[3,2] but rows [1, 4) are asked for; they must lie within [0, "
+              "3)"},
+             {"reversed", [] { empty({3}).slice(2, 1); }, ErrorKind::index,
+              "slice_rows: x is f32[3] but rows [2, 1) are asked for; they must lie within [0, 3)"},
+             {"scalar", [] { empty({}).slice(0, 0); }, ErrorKind::shape,
+              "slice_rows: x is f32[] and has no rows to slice"}},
         .grad_ops = {"slice_rows_grad"},
     },
 };

@@ -117,7 +117,8 @@ class Guarded {
   void commit(std::string_view op) {
     for (const std::byte* p = block_.data(); p < block_.data() + block_.size(); ++p) {
       if (p >= data_ && p < data_ + bytes_) continue;
-      if (*p != kGuard) throw Error(ErrorKind::internal, cat(op, ": wrote outside one of its outputs"));
+      if (*p != kGuard)
+        throw Error(ErrorKind::internal, cat(op, ": wrote outside one of its outputs"));
     }
     if (bytes_ > 0) std::memcpy(target_, data_, bytes_);
   }
@@ -217,7 +218,8 @@ class SimBackend final : public Backend {
   void wait(Stream, Event) override {}
   /// Each question lets the device work up to the event; the next one is told so.
   bool is_done(Event event) override {
-    const auto position = static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(event.handle));
+    const auto position =
+        static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(event.handle));
     if (state().executed >= position) return true;
     run_until(position);
     return false;

@@ -7,9 +7,10 @@
 
 #include "weft/base/device.h"
 
-/// The test device `sim:0`: host memory behind a queue. Kernels and copies only run when the host waits,
-/// on guarded copies of their outputs; what they do not write is poison. It shows, without a GPU, what
-/// would go wrong on one: reads before work is done, host waits, writes out of bounds, CPU-only ops.
+/// The test device `sim:0`: host memory behind a queue. Kernels and copies only run when the host
+/// waits, on guarded copies of their outputs; what they do not write is poison. It shows, without a
+/// GPU, what would go wrong on one: reads before work is done, host waits, writes out of bounds,
+/// CPU-only ops.
 namespace weft::test {
 
 inline constexpr Device kSim{DeviceKind::sim, 0};
@@ -23,8 +24,8 @@ struct SimCounters {
   std::uint64_t replays = 0;
 };
 
-/// Registers the device and gives every CPU kernel a queued twin; repeated calls add the ops registered
-/// since.
+/// Registers the device and gives every CPU kernel a queued twin; repeated calls add the ops
+/// registered since.
 void install_sim();
 SimCounters sim_counters();
 /// The ops launched since the last call, in order.

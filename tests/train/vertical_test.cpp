@@ -21,8 +21,8 @@
 #include "weft/optim/loss_scaler.h"
 #include "weft/optim/optimizers.h"
 
-// The vertical proof: one network that uses every contract at once trains to the same bits on the CPU, on
-// the test device and as a replayed step, whatever the number of threads.
+// The vertical proof: one network that uses every contract at once trains to the same bits on the
+// CPU, on the test device and as a replayed step, whatever the number of threads.
 namespace weft::test {
 namespace {
 
@@ -95,7 +95,8 @@ class Training {
       if (!p.same_as(net_.head.weight()) && !p.same_as(net_.head.bias())) body.push_back(p);
     }
     adamw_ = std::make_unique<optim::AdamW>(
-        body, optim::AdamWOptions{.lr = 3e-3, .groups = {{.params = {"*.bias", "norm.*"}, .weight_decay = 0}}});
+        body, optim::AdamWOptions{.lr = 3e-3,
+                                  .groups = {{.params = {"*.bias", "norm.*"}, .weight_decay = 0}}});
     adamw_->clip_grad_norm(1.0);
     const std::vector<Parameter> head = {net_.head.weight(), net_.head.bias()};
     sgd_ = std::make_unique<optim::SGD>(head, optim::SGDOptions{.lr = 0.05, .momentum = 0.9});
@@ -199,7 +200,8 @@ TEST_F(VerticalProof, LearnsAndScalesTheLoss) {
   const Outcome outcome = run.train();
   EXPECT_LT(outcome.state[39].item(), outcome.state[0].item());
   const LossScalerState scaler = run.scaler().read();
-  EXPECT_GT(scaler.backoffs, 0u) << "2^20 overflows f16 gradients, so some step must have been skipped";
+  EXPECT_GT(scaler.backoffs, 0u)
+      << "2^20 overflows f16 gradients, so some step must have been skipped";
   EXPECT_GT(scaler.growths, 0u);
   const StepState state = run.adamw().read_step_state();
   EXPECT_EQ(state.updates + state.skipped, 40u);

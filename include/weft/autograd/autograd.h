@@ -17,9 +17,10 @@ struct BackwardOptions {
   bool create_graph = false;
 };
 
-/// Adds d(outputs)/d(leaf), weighted by `gradients` (ones for a scalar when empty), to the gradient of
-/// every leaf that requires grad. Nodes run in the reverse order of their creation, on this thread.
-/// Throws Error(shape | state) on gradients that do not fit or a graph that was already walked.
+/// Adds d(outputs)/d(leaf), weighted by `gradients` (ones for a scalar when empty), to the gradient
+/// of every leaf that requires grad. Nodes run in the reverse order of their creation, on this
+/// thread. Throws Error(shape | state) on gradients that do not fit or a graph that was already
+/// walked.
 WEFT_API void backward(std::span<const Tensor> outputs, std::span<const Tensor> gradients = {},
                        const BackwardOptions& options = {});
 inline void backward(const Tensor& output, const BackwardOptions& options) {
@@ -44,10 +45,10 @@ WEFT_API std::vector<Tensor> custom_grad(
     const char* name, std::span<const Tensor> inputs,
     const std::function<CustomGrad(std::span<const Tensor>)>& forward);
 
-/// Runs `fn` without keeping its intermediate results and runs it again during backward, with the same
-/// settings and random draws (Chen et al. 2016). `fn` must depend on `inputs` and parameters alone, whose
-/// gradients always go to their sinks: use backward(), not grad(), with it. Throws Error(state) when an
-/// input was written in place in between.
+/// Runs `fn` without keeping its intermediate results and runs it again during backward, with the
+/// same settings and random draws (Chen et al. 2016). `fn` must depend on `inputs` and parameters
+/// alone, whose gradients always go to their sinks: use backward(), not grad(), with it. Throws
+/// Error(state) when an input was written in place in between.
 WEFT_API std::vector<Tensor> checkpoint(
     const std::function<std::vector<Tensor>(std::span<const Tensor>)>& fn,
     std::span<const Tensor> inputs);

@@ -27,10 +27,10 @@ struct GradcheckReport {
 };
 
 /// Compares the gradients of `fn` with central differences, (f(x + eps) - f(x - eps)) / 2 eps, at
-/// `inputs`: f64 on the CPU; those that require grad are checked. The analytic gradient is computed twice
-/// and must repeat bit for bit. Throws Error(dtype) on other inputs.
-WEFT_API GradcheckReport gradcheck(
-    const std::function<std::vector<Tensor>(std::span<const Tensor>)>& fn,
-    std::span<const Tensor> inputs, const GradcheckOptions& options = {});
+/// `inputs`: f64 on the CPU; those that require grad are checked. The analytic gradient is computed
+/// twice and must repeat bit for bit. Throws Error(dtype) on other inputs.
+WEFT_API GradcheckReport
+gradcheck(const std::function<std::vector<Tensor>(std::span<const Tensor>)>& fn,
+          std::span<const Tensor> inputs, const GradcheckOptions& options = {});
 
 }  // namespace weft

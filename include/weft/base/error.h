@@ -32,7 +32,8 @@ enum class ErrorKind : std::uint8_t {
 WEFT_API std::string_view name_of(ErrorKind kind);
 
 /// The one exception type that Weft throws. `what()` is one sentence: op or key, argument, what was
-/// given, what is needed; then `hint()`, what to do, when there is one. `where()` is a file position
+/// given, what is needed; then `hint()`, what to do, when there is one. `where()` is a file
+/// position
 /// (`file:line:column`), a layer path, or empty.
 class WEFT_API Error : public std::exception {
  public:

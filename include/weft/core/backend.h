@@ -22,16 +22,17 @@ struct Event {
 };
 
 struct DeviceInfo {
-  std::string name;                 ///< `AMD EPYC 9355P`, `NVIDIA H200`
-  std::string detail;               ///< instruction sets, driver, compute capability
+  std::string name;    ///< `AMD EPYC 9355P`, `NVIDIA H200`
+  std::string detail;  ///< instruction sets, driver, compute capability
   std::size_t memory_bytes = 0;
-  int compute_units = 0;            ///< cores or multiprocessors
+  int compute_units = 0;  ///< cores or multiprocessors
 };
 
 enum class CopyKind : std::uint8_t { to_device, to_host, within, peer };
 
-/// A kind of device. The only virtual surface towards hardware: kernels are rows of a table and never
-/// pass through here. Streams order the work of one device; a CPU backend runs everything at once.
+/// A kind of device. The only virtual surface towards hardware: kernels are rows of a table and
+/// never pass through here. Streams order the work of one device; a CPU backend runs everything at
+/// once.
 class WEFT_API Backend {
  public:
   virtual ~Backend();

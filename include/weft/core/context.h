@@ -25,8 +25,8 @@ struct Settings {
   bool autocast = false;
   DType autocast_dtype = DType::bf16;
   Determinism determinism = Determinism::off;
-  Device device;                       ///< default for new tensors
-  DType dtype = DType::f32;            ///< default for new floating tensors
+  Device device;             ///< default for new tensors
+  DType dtype = DType::f32;  ///< default for new floating tensors
 };
 
 /// The random generator of a session: one seed, one count of draws, streams by name.

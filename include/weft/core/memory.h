@@ -20,10 +20,10 @@ struct OwnerBytes {
 
 struct Report {
   Device device;
-  std::size_t live = 0;       ///< bytes that tensors hold
-  std::size_t cached = 0;     ///< bytes kept for reuse
-  std::size_t peak = 0;       ///< highest `live` since the last reset
-  std::size_t budget = 0;     ///< 0 = none
+  std::size_t live = 0;                  ///< bytes that tensors hold
+  std::size_t cached = 0;                ///< bytes kept for reuse
+  std::size_t peak = 0;                  ///< highest `live` since the last reset
+  std::size_t budget = 0;                ///< 0 = none
   std::uint64_t allocations = 0;         ///< requests served
   std::uint64_t system_allocations = 0;  ///< requests passed to the system
   std::vector<OwnerBytes> owners;        ///< largest first

@@ -25,8 +25,8 @@ class LeafGrad;
 struct TensorImpl {
   std::atomic<std::uint32_t> refs{1};
   DType dtype = DType::f32;
-  bool requires_grad = false;    ///< a leaf that wants a gradient, or the output of a node
-  bool embeds_storage = false;   ///< storage and impl share one block
+  bool requires_grad = false;     ///< a leaf that wants a gradient, or the output of a node
+  bool embeds_storage = false;    ///< storage and impl share one block
   std::uint8_t output_index = 0;  ///< which output of `node`
   Storage* storage = nullptr;
   std::byte* data = nullptr;
@@ -63,7 +63,8 @@ class WEFT_API Tensor {
   static Tensor of(std::initializer_list<double> values, TensorOptions options = {});
   static Tensor of(std::initializer_list<std::initializer_list<double>> rows,
                    TensorOptions options = {});
-  /// A copy of `values` as a tensor of `shape` on the CPU (or `device`); its element count must match.
+  /// A copy of `values` as a tensor of `shape` on the CPU (or `device`); its element count must
+  /// match.
   template <class T>
   static Tensor from(std::span<const T> values, const Shape& shape, Device device = {}) {
     return from_bytes(std::as_bytes(values), shape, dtype_of<T>, device);
@@ -89,7 +90,8 @@ class WEFT_API Tensor {
     return static_cast<std::size_t>(numel()) * size_of(dtype());
   }
 
-  /// The elements. CPU tensors only (Error(device) else); T must be the dtype's type (Error(dtype)).
+  /// The elements. CPU tensors only (Error(device) else); T must be the dtype's type
+  /// (Error(dtype)).
   template <class T>
   std::span<const T> data() const {
     return {static_cast<const T*>(host_data(dtype_of<T>)), static_cast<std::size_t>(numel())};
@@ -119,7 +121,8 @@ class WEFT_API Tensor {
 
   bool requires_grad() const noexcept { return impl_ && impl_->requires_grad; }
   bool is_leaf() const noexcept { return impl_->node == nullptr; }
-  /// Makes a leaf want a gradient (or not). Throws Error(state) on a non-leaf, Error(dtype) on integers.
+  /// Makes a leaf want a gradient (or not). Throws Error(state) on a non-leaf, Error(dtype) on
+  /// integers.
   Tensor& requires_grad_(bool value = true);
   /// The accumulated gradient of a leaf; undefined while empty.
   Tensor grad() const;
@@ -155,7 +158,8 @@ WEFT_API Tensor view_rows(const Tensor& x, std::int64_t begin, std::int64_t end)
 
 /// `f32[2,3]`, with ` cuda:0` when not on the CPU: how errors print tensors.
 WEFT_API std::string describe(const Tensor& x);
-/// Values with shape, dtype and device; the middle of long dimensions is elided. Copies to the host.
+/// Values with shape, dtype and device; the middle of long dimensions is elided. Copies to the
+/// host.
 WEFT_API std::string to_string(const Tensor& x);
 WEFT_API std::ostream& operator<<(std::ostream& out, const Tensor& x);
 

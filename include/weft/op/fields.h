@@ -25,7 +25,8 @@ struct Field {
   std::span<const std::string_view> choices;
 };
 
-/// What the library knows of an attribute struct: enough to print, parse, compare, hash and store it.
+/// What the library knows of an attribute struct: enough to print, parse, compare, hash and store
+/// it.
 struct AttrsInfo {
   std::size_t size = 0;
   std::span<const Field> fields;
@@ -42,18 +43,24 @@ WEFT_API void set_attr(const AttrsInfo& info, void* attrs, std::string_view fiel
                        std::string_view value);
 WEFT_API bool attrs_equal(const AttrsInfo& info, const void* a, const void* b);
 WEFT_API std::uint64_t attrs_hash(const AttrsInfo& info, const void* attrs);
-/// A hash of the field names, types and offsets: two libraries that agree on it agree on the layout.
+/// A hash of the field names, types and offsets: two libraries that agree on it agree on the
+/// layout.
 WEFT_API std::uint64_t layout_hash(const AttrsInfo& info);
 
 namespace detail {
 
 template <class T>
 constexpr FieldType field_type() {
-  if constexpr (std::same_as<T, bool>) return FieldType::boolean;
-  else if constexpr (std::same_as<T, std::int64_t>) return FieldType::integer;
-  else if constexpr (std::same_as<T, double>) return FieldType::real;
-  else if constexpr (std::same_as<T, DType>) return FieldType::dtype;
-  else if constexpr (std::same_as<T, Dims>) return FieldType::dims;
+  if constexpr (std::same_as<T, bool>)
+    return FieldType::boolean;
+  else if constexpr (std::same_as<T, std::int64_t>)
+    return FieldType::integer;
+  else if constexpr (std::same_as<T, double>)
+    return FieldType::real;
+  else if constexpr (std::same_as<T, DType>)
+    return FieldType::dtype;
+  else if constexpr (std::same_as<T, Dims>)
+    return FieldType::dims;
   else {
     static_assert(std::is_enum_v<T> && sizeof(T) == 1, "attribute field type");
     return FieldType::choice;
@@ -62,8 +69,10 @@ constexpr FieldType field_type() {
 
 template <class T>
 constexpr std::span<const std::string_view> field_choices() {
-  if constexpr (field_type<T>() == FieldType::choice) return choices_of(T{});
-  else return {};
+  if constexpr (field_type<T>() == FieldType::choice)
+    return choices_of(T{});
+  else
+    return {};
 }
 
 /// Filled by WEFT_FIELDS; the array is as long as the widest attribute struct needs.
@@ -110,11 +119,11 @@ struct NoAttrs {
 #define WEFT_EXPAND(...) WEFT_EXPAND3(WEFT_EXPAND3(WEFT_EXPAND3(__VA_ARGS__)))
 #define WEFT_EXPAND3(...) WEFT_EXPAND2(WEFT_EXPAND2(WEFT_EXPAND2(__VA_ARGS__)))
 #define WEFT_EXPAND2(...) __VA_ARGS__
-#define WEFT_FIELD(T, name)                                             \
-  ::weft::Field {                                                       \
-    #name, ::weft::detail::field_type<decltype(T::name)>(),             \
-        static_cast<std::uint16_t>(offsetof(T, name)),                  \
-        ::weft::detail::field_choices<decltype(T::name)>()              \
+#define WEFT_FIELD(T, name)                                 \
+  ::weft::Field {                                           \
+    #name, ::weft::detail::field_type<decltype(T::name)>(), \
+        static_cast<std::uint16_t>(offsetof(T, name)),      \
+        ::weft::detail::field_choices<decltype(T::name)>()  \
   }
 #define WEFT_FIELDS_STEP(T, name, ...) \
   WEFT_FIELD(T, name) __VA_OPT__(, WEFT_FIELDS_AGAIN WEFT_PARENS(T, __VA_ARGS__))
@@ -122,7 +131,7 @@ struct NoAttrs {
 
 /// Names the fields of an attribute struct; place it after them:
 /// `struct DropoutAttrs { double p = 0.5; WEFT_FIELDS(DropoutAttrs, p) };`
-#define WEFT_FIELDS(T, ...)                                                                 \
-  static constexpr ::weft::detail::FieldList weft_fields() {                                \
-    return ::weft::detail::list_fields(WEFT_EXPAND(WEFT_FIELDS_STEP(T, __VA_ARGS__)));      \
+#define WEFT_FIELDS(T, ...)                                                            \
+  static constexpr ::weft::detail::FieldList weft_fields() {                           \
+    return ::weft::detail::list_fields(WEFT_EXPAND(WEFT_FIELDS_STEP(T, __VA_ARGS__))); \
   }

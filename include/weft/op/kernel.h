@@ -60,7 +60,8 @@ struct KernelArgs {
   const TensorArg& out(std::size_t i = 0) const { return outputs[i]; }
   /// The tensors of declared list input `i`.
   std::span<const TensorArg> list(std::size_t i) const {
-    return inputs.subspan(list_begin[i], static_cast<std::size_t>(list_begin[i + 1] - list_begin[i]));
+    return inputs.subspan(list_begin[i],
+                          static_cast<std::size_t>(list_begin[i + 1] - list_begin[i]));
   }
   bool accumulates(std::size_t i = 0) const { return ((accumulate >> i) & 1u) != 0; }
 };
@@ -96,7 +97,8 @@ class WEFT_API KernelTable {
   KernelTable(const KernelTable&) = delete;
   KernelTable& operator=(const KernelTable&) = delete;
 
-  /// Appends `row` to the slot. Throws Error(value) on a variant name that the slot has, or a full slot.
+  /// Appends `row` to the slot. Throws Error(value) on a variant name that the slot has, or a full
+  /// slot.
   void add(DeviceKind kind, DType dtype, const KernelRow& row);
   /// The rows of a slot, fastest first.
   std::span<const KernelRow> rows(DeviceKind kind, DType dtype) const noexcept {

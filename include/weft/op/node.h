@@ -79,7 +79,8 @@ class WEFT_API Node final : public RefCounted {
     bool saves_outputs = false;
   };
 
-  /// `edges` (see `set_edge`) and `inputs` are left unset; `saved_*` are empty when nothing is saved. Defined in op/node_make.h.
+  /// `edges` (see `set_edge`) and `inputs` are left unset; `saved_*` are empty when nothing is
+  /// saved. Defined in op/node_make.h.
   static Node* make(const Sizes& sizes);
 
   const OpEntry* op = nullptr;  ///< nullptr: `function` differentiates
@@ -96,7 +97,9 @@ class WEFT_API Node final : public RefCounted {
   std::span<Edge> edges() const { return {edges_, input_count_}; }
   std::span<Meta> inputs() const { return {inputs_, input_count_}; }
   std::span<Saved> saved_inputs() const { return {saved_, saved_input_count_}; }
-  std::span<Saved> saved_outputs() const { return {saved_ + saved_input_count_, saved_output_count_}; }
+  std::span<Saved> saved_outputs() const {
+    return {saved_ + saved_input_count_, saved_output_count_};
+  }
   /// Gradients of the outputs, while a backward pass runs.
   std::span<Tensor> grads() const { return {grads_, output_count_}; }
 
@@ -137,7 +140,8 @@ inline void Node::set_edge(std::size_t i, const TensorImpl* input) noexcept {
   if (input == nullptr || !input->requires_grad) return;
   edge.is_leaf = input->node == nullptr;
   edge.target = edge.is_leaf ? input->leaf : input->node;
-  if (edge.target == nullptr) [[unlikely]] edge.target = detail::make_leaf(input);
+  if (edge.target == nullptr) [[unlikely]]
+    edge.target = detail::make_leaf(input);
   edge.output_index = input->output_index;
   edge.target->retain();
 }

@@ -24,7 +24,8 @@ struct OpEvent {
   int depth;  ///< > 0 inside a composite
 };
 
-/// Watches the run stage of dispatch. Attach with ObserverScope; costs nothing while none is attached.
+/// Watches the run stage of dispatch. Attach with ObserverScope; costs nothing while none is
+/// attached.
 class WEFT_API Observer {
  public:
   virtual ~Observer();

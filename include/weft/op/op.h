@@ -140,8 +140,8 @@ class WEFT_API Backward {
  public:
   /// The gradient of output `i`; undefined when nothing flowed into it.
   const Tensor& grad(int i = 0) const;
-  /// A saved input (flattened index) or output; undefined for an optional input that the call did not
-  /// have. Throws Error(state) when it was edited in place since.
+  /// A saved input (flattened index) or output; undefined for an optional input that the call did
+  /// not have. Throws Error(state) when it was edited in place since.
   Tensor input(int i) const;
   Tensor output(int i) const;
   template <class A>
@@ -222,8 +222,9 @@ struct OpDef {
   Outputs (*composite)(const Composite&) = nullptr;
   Cost (*cost)(const CallInfo&) = nullptr;
   Cast autocast = Cast::keep;
-  std::uint32_t mutates = 0;      ///< declared inputs that the kernel writes
-  std::uint32_t accumulates = 0;  ///< outputs that can be written into a Dest (added to; f32 allowed)
+  std::uint32_t mutates = 0;  ///< declared inputs that the kernel writes
+  std::uint32_t accumulates =
+      0;  ///< outputs that can be written into a Dest (added to; f32 allowed)
   bool random = false;
   bool dynamic = false;       ///< output shapes need data: waits, refused under capture
   bool cpu_fallback = false;  ///< may run on the CPU for tensors of another device, with a warning

@@ -7,10 +7,10 @@
 
 namespace weft {
 
-/// Runs `action` now and, when a step is being recorded on this thread, again before each replay of it:
-/// for what the host must do in every step (write the learning rate where the step will read it, count
-/// the iteration). It may enqueue copies; kernels that it runs are not recorded.
-/// `resend` repeats what the action sent to the device and nothing else (no counting): a comparison of
+/// Runs `action` now and, when a step is being recorded on this thread, again before each replay of
+/// it: for what the host must do in every step (write the learning rate where the step will read
+/// it, count the iteration). It may enqueue copies; kernels that it runs are not recorded. `resend`
+/// repeats what the action sent to the device and nothing else (no counting): a comparison of
 /// replay and eager runs it after it has put the device's state back.
 WEFT_API void host_action(std::function<void()> action, std::function<void()> resend = {});
 

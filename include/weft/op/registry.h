@@ -11,7 +11,8 @@
 
 namespace weft {
 
-/// A registered op: its record, its rows, and what registration worked out. Lives for ever, never moves.
+/// A registered op: its record, its rows, and what registration worked out. Lives for ever, never
+/// moves.
 struct OpEntry {
   OpDef def;
   const void* user = nullptr;
@@ -64,7 +65,8 @@ WEFT_API Outputs call_op(OpEntry& op, const void* attrs,
                          std::initializer_list<std::span<const Tensor>> lists);
 template <class A>
 Outputs call_op(OpEntry& op, const A& attrs, std::initializer_list<Tensor> inputs) {
-  return call_op(op, static_cast<const void*>(&attrs), std::span<const Tensor>(inputs.begin(), inputs.size()));
+  return call_op(op, static_cast<const void*>(&attrs),
+                 std::span<const Tensor>(inputs.begin(), inputs.size()));
 }
 
 /// Registers the built-in ops and the CPU kernels, once; every look-up does it.

@@ -28,22 +28,29 @@ double normal_at(std::uint64_t seed, std::uint64_t draw, std::uint64_t i) {
 double value_of(const Arg& arg, std::uint64_t seed, std::uint64_t draw, std::uint64_t i) {
   const double normal = normal_at(seed, draw, i);
   switch (arg.fill) {
-    case Fill::normal: return normal * arg.scale;
-    case Fill::uniform: return uniform_at(seed, draw, i) * arg.scale;
-    case Fill::positive: return (0.1 + std::abs(normal)) * arg.scale;
+    case Fill::normal:
+      return normal * arg.scale;
+    case Fill::uniform:
+      return uniform_at(seed, draw, i) * arg.scale;
+    case Fill::positive:
+      return (0.1 + std::abs(normal)) * arg.scale;
     case Fill::spread: {
       // A permutation of multiples of 0.0625, exact in every dtype up to 256 elements.
       const auto count = static_cast<std::uint64_t>(std::max<std::int64_t>(arg.shape.numel(), 1));
       std::uint64_t step = 37;
       while (std::gcd(step, count) != 1) ++step;
-      return (static_cast<double>((i * step + seed) % count) - static_cast<double>(count / 2)) * 0.0625;
+      return (static_cast<double>((i * step + seed) % count) - static_cast<double>(count / 2)) *
+             0.0625;
     }
-    case Fill::off_zero: return (normal < 0 ? normal - 0.1 : normal + 0.1) * arg.scale;
+    case Fill::off_zero:
+      return (normal < 0 ? normal - 0.1 : normal + 0.1) * arg.scale;
     case Fill::index:
     case Fill::labels:
       return std::floor(uniform_at(seed, draw, i) * static_cast<double>(arg.bound));
-    case Fill::zeros: return 0;
-    case Fill::ones: return 1;
+    case Fill::zeros:
+      return 0;
+    case Fill::ones:
+      return 1;
   }
   return 0;
 }
@@ -69,14 +76,21 @@ Tensor filled(const Arg& arg, std::uint64_t seed, std::uint64_t draw) {
 Tensor make_input(const Arg& arg, DType dtype, std::uint64_t seed, std::uint64_t draw) {
   const bool integral = arg.fill == Fill::index || arg.fill == Fill::labels;
   switch (arg.dtype.value_or(integral ? DType::i64 : dtype)) {
-    case DType::f64: return filled<double>(arg, seed, draw);
-    case DType::f32: return filled<float>(arg, seed, draw);
-    case DType::bf16: return filled<bf16>(arg, seed, draw);
-    case DType::f16: return filled<f16>(arg, seed, draw);
-    case DType::i64: return filled<std::int64_t>(arg, seed, draw);
-    case DType::i32: return filled<std::int32_t>(arg, seed, draw);
+    case DType::f64:
+      return filled<double>(arg, seed, draw);
+    case DType::f32:
+      return filled<float>(arg, seed, draw);
+    case DType::bf16:
+      return filled<bf16>(arg, seed, draw);
+    case DType::f16:
+      return filled<f16>(arg, seed, draw);
+    case DType::i64:
+      return filled<std::int64_t>(arg, seed, draw);
+    case DType::i32:
+      return filled<std::int32_t>(arg, seed, draw);
     case DType::u8:
-    case DType::boolean: return filled<std::uint8_t>(arg, seed, draw);
+    case DType::boolean:
+      return filled<std::uint8_t>(arg, seed, draw);
   }
   return {};
 }
@@ -142,16 +156,22 @@ std::vector<Tensor> misaligned(In inputs) {
 
 Tolerance tolerance_of(DType dtype, double scale) {
   switch (dtype) {
-    case DType::f64: return {1e-9 * scale, 1e-9 * scale};
-    case DType::f32: return {2e-5 * scale, 1e-5 * scale};
-    case DType::bf16: return {3e-2 * scale, 2e-2 * scale};
-    case DType::f16: return {4e-3 * scale, 3e-3 * scale};
-    default: return {};
+    case DType::f64:
+      return {1e-9 * scale, 1e-9 * scale};
+    case DType::f32:
+      return {2e-5 * scale, 1e-5 * scale};
+    case DType::bf16:
+      return {3e-2 * scale, 2e-2 * scale};
+    case DType::f16:
+      return {4e-3 * scale, 3e-3 * scale};
+    default:
+      return {};
   }
 }
 
 std::string compare_close(const Tensor& got, const Tensor& want, Tolerance tolerance) {
-  if (got.defined() != want.defined()) return got.defined() ? "unexpected output" : "missing output";
+  if (got.defined() != want.defined())
+    return got.defined() ? "unexpected output" : "missing output";
   if (!got.defined()) return {};
   if (!(got.shape() == want.shape())) {
     return cat("is ", describe(got), " but should be ", describe(want));
@@ -168,7 +188,8 @@ std::string compare_close(const Tensor& got, const Tensor& want, Tolerance toler
 }
 
 std::string compare_bits(const Tensor& got, const Tensor& want) {
-  if (got.defined() != want.defined()) return got.defined() ? "unexpected tensor" : "missing tensor";
+  if (got.defined() != want.defined())
+    return got.defined() ? "unexpected tensor" : "missing tensor";
   if (!got.defined()) return {};
   if (!(got.shape() == want.shape()) || got.dtype() != want.dtype()) {
     return cat("is ", describe(got), " but should be ", describe(want));

@@ -29,8 +29,8 @@ std::string compare_close(const Tensor& got, const Tensor& want, Tolerance toler
 std::string compare_bits(const Tensor& got, const Tensor& want);
 std::string compare_bits(In got, In want);
 
-/// Outputs followed by the gradients of all inputs that require grad, for upstream gradients that depend
-/// on the outputs' shapes alone.
+/// Outputs followed by the gradients of all inputs that require grad, for upstream gradients that
+/// depend on the outputs' shapes alone.
 std::vector<Tensor> run_with_grads(const Run& run, In inputs);
 /// The same with the upstream gradients of `upstream_for`, one per output.
 std::vector<Tensor> run_with_grads(const Run& run, In inputs, In upstream);

@@ -45,7 +45,8 @@ class Rows : public testing::TestWithParam<OpRow> {
     for (const KernelRow& kernel : op_named(row().op).kernels.rows(DeviceKind::cpu, dtype)) {
       names.emplace_back(kernel.variant);
     }
-    if (op_named(row().op).def.composite != nullptr && !names.empty()) names.emplace_back("composite");
+    if (op_named(row().op).def.composite != nullptr && !names.empty())
+      names.emplace_back("composite");
     return names;
   }
 };
@@ -88,7 +89,8 @@ TEST_P(Rows, BackwardMatchesF64) {
       const std::vector<Tensor> got = run_with_grads(sample.run, inputs);
       ASSERT_EQ(got.size(), want.size());
       for (std::size_t k = 0; k < got.size(); ++k) {
-        EXPECT_EQ(compare_close(got[k], want[k], tolerance_of(dtype, 4 * row().tolerance_scale)), "")
+        EXPECT_EQ(compare_close(got[k], want[k], tolerance_of(dtype, 4 * row().tolerance_scale)),
+                  "")
             << "result " << k << " variant " << name;
       }
     }
@@ -116,7 +118,8 @@ TEST_P(Rows, SameBitsForAnyThreadCount) {
     const std::vector<Tensor> want = run_with_grads(sample.run, inputs);
     for (const int threads : {2, 3, 8, 1}) {
       set_num_threads(threads);
-      EXPECT_EQ(compare_bits(run_with_grads(sample.run, inputs), want), "") << threads << " threads";
+      EXPECT_EQ(compare_bits(run_with_grads(sample.run, inputs), want), "")
+          << threads << " threads";
     }
     set_num_threads(0);
   });
@@ -169,7 +172,8 @@ TEST_P(Rows, CapturedEqualsEager) {
 
 TEST_P(Rows, AutocastFollowsItsRecord) {
   const Cast policy = op_named(row().op).def.autocast;
-  if (policy == Cast::keep || policy == Cast::promote) GTEST_SKIP() << row().op << " keeps its dtype";
+  if (policy == Cast::keep || policy == Cast::promote)
+    GTEST_SKIP() << row().op << " keeps its dtype";
   const DType input = policy == Cast::lower ? DType::f32 : DType::bf16;
   const DType output = policy == Cast::lower ? DType::bf16 : DType::f32;
   for (const Sample& sample : row().samples) {
@@ -226,8 +230,8 @@ TEST(RowCensus, EveryOpHasARowAndEveryVariantRan) {
       covered.insert(row.grad_ops.begin(), row.grad_ops.end());
       std::set<std::string> names = {""};
       for (const OpEntry* op : all_ops()) {
-        if (op->name() != row.op && std::find(row.grad_ops.begin(), row.grad_ops.end(), op->name()) ==
-                                        row.grad_ops.end()) {
+        if (op->name() != row.op &&
+            std::find(row.grad_ops.begin(), row.grad_ops.end(), op->name()) == row.grad_ops.end()) {
           continue;
         }
         for (const DType dtype : row.dtypes) {
