@@ -11,13 +11,12 @@ endif()
 
 find_package(yaml-cpp REQUIRED)
 find_package(fmt REQUIRED)
-find_package(spdlog REQUIRED)
 set(weft_yaml $<IF:$<TARGET_EXISTS:yaml-cpp::yaml-cpp>,yaml-cpp::yaml-cpp,yaml-cpp>)
 
 add_library(weft_run STATIC ${weft_run_sources})
 target_include_directories(weft_run PUBLIC ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
 target_link_libraries(weft_run
-  PRIVATE weft_compile nlohmann_json::nlohmann_json ${weft_yaml} fmt::fmt spdlog::spdlog PUBLIC weft)
+  PRIVATE weft_compile nlohmann_json::nlohmann_json ${weft_yaml} fmt::fmt PUBLIC weft)
 
 if(weft_cli_sources)
   find_package(CLI11 REQUIRED)

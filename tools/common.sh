@@ -3,7 +3,7 @@
 
 # The one list of Debian 12 packages. A group holds what its verb needs beyond nothing but apt.
 declare -A packages=(
-  [program]="g++ cmake ninja-build git ccache libdnnl-dev nlohmann-json3-dev libyaml-cpp-dev libfmt-dev libspdlog-dev
+  [program]="g++ cmake ninja-build git ccache libdnnl-dev nlohmann-json3-dev libyaml-cpp-dev libfmt-dev
              libcli11-dev libxxhash-dev zlib1g-dev"
   [test]="libgtest-dev libgmock-dev libbenchmark-dev python3 valgrind"
   [lint]="clang-format-19 clang-tidy-19"
