@@ -59,15 +59,23 @@ inline GemmSlices gemm_slices(std::int64_t m, std::int64_t n, std::int64_t k) {
   return slices;
 }
 
-/// Piece `i` of `g`; its first row and column in the whole are returned through `row` and `column`.
+/// Piece `i` of `g`, its operands not moved yet; its first row and column in the whole are returned
+/// through `row` and `column`.
 template <class T, class C>
-Gemm<T, C> gemm_slice(const Gemm<T, C>& g, const GemmSlices& slices, std::int64_t i,
-                      std::int64_t& row, std::int64_t& column) {
+Gemm<T, C> gemm_slice_shape(const Gemm<T, C>& g, const GemmSlices& slices, std::int64_t i,
+                            std::int64_t& row, std::int64_t& column) {
   row = i / slices.across * slices.rows;
   column = i % slices.across * slices.columns;
   Gemm<T, C> piece = g;
   piece.m = std::min(slices.rows, g.m - row);
   piece.n = std::min(slices.columns, g.n - column);
+  return piece;
+}
+
+template <class T, class C>
+Gemm<T, C> gemm_slice(const Gemm<T, C>& g, const GemmSlices& slices, std::int64_t i,
+                      std::int64_t& row, std::int64_t& column) {
+  Gemm<T, C> piece = gemm_slice_shape(g, slices, i, row, column);
   piece.a += g.transpose_a ? row : row * g.lda;
   piece.b += g.transpose_b ? column * g.ldb : column;
   piece.c += row * g.ldc + column;

@@ -155,7 +155,7 @@ void prepare_product(const Gemm<X, C>& g) {
   std::int64_t row = 0, column = 0, previous = -1;
   for (const std::int64_t i : {std::int64_t{0}, slices.across - 1, last_row, slices.count - 1}) {
     if (i == previous) continue;
-    Engine::prepare(gemm_slice(g, slices, i, row, column));
+    Engine::prepare(gemm_slice_shape(g, slices, i, row, column));
     previous = i;
   }
 }

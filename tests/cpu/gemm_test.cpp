@@ -22,7 +22,7 @@ TEST(GemmSlices, CoverEveryElementOnce) {
     for (std::int64_t i = 0; i < slices.count; ++i) {
       std::int64_t row = 0, column = 0;
       const auto piece =
-          gemm_slice(Gemm<float, float>{.m = m, .n = n, .k = k}, slices, i, row, column);
+          gemm_slice_shape(Gemm<float, float>{.m = m, .n = n, .k = k}, slices, i, row, column);
       EXPECT_GT(piece.m, 0);
       EXPECT_GT(piece.n, 0);
       covered += piece.m * piece.n;
