@@ -21,12 +21,12 @@ template <class Acc>
 struct Lanes;
 template <>
 struct Lanes<float> {
-  typedef float Vector __attribute__((vector_size(64)));
+  using Vector [[gnu::vector_size(64)]] = float;
   static constexpr int kWidth = 16;
 };
 template <>
 struct Lanes<double> {
-  typedef double Vector __attribute__((vector_size(64)));
+  using Vector [[gnu::vector_size(64)]] = double;
   static constexpr int kWidth = 8;
 };
 

@@ -35,7 +35,7 @@ using Sum = std::conditional_t<std::is_same_v<T, double>, double,
 template <class S>
 WEFT_CLONES S sum_block(const S* x, std::int64_t n) {
   constexpr std::int64_t kWidth = 64 / sizeof(S);
-  typedef S Vector __attribute__((vector_size(64)));
+  using Vector [[gnu::vector_size(64)]] = S;
   constexpr std::int64_t kVectors = kLanes / kWidth;
   Vector lanes[kVectors] = {};
   std::int64_t i = 0;

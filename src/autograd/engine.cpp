@@ -55,8 +55,8 @@ class Walk final : public BackwardWalk {
  public:
   Walk(const BackwardOptions& options, std::span<const Tensor> inputs)
       : options_(options), inputs_(inputs), captured_(inputs.size()) {
-    for (std::size_t i = 0; i < inputs.size(); ++i) {
-      const TensorImpl* impl = inputs[i].impl();
+    for (const Tensor& input : inputs) {
+      const TensorImpl* impl = input.impl();
       if (impl->node != nullptr) {
         targets_.insert(key(impl->node, impl->output_index));
       } else {
