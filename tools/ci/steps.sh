@@ -47,7 +47,7 @@ nvcc_found() { command -v nvcc >/dev/null || [ -x /usr/local/cuda/bin/nvcc ]; }
 
 compile_cuda() {
   run cmake --preset cuda -DWEFT_BUILD_TESTS=OFF -DWEFT_BUILD_BENCH=OFF -DWEFT_BUILD_EXAMPLES=OFF &&
-    run cmake --build build/cuda -j "$(jobs_for_build)" &&
+    run cmake --build build/cuda -j "$(jobs_for_build)" --target weft_cuda &&
     run python3 tools/ci/kernels.py build/cuda
 }
 
