@@ -7,6 +7,9 @@ include_guard()
 file(GLOB weft_examples CONFIGURE_DEPENDS
   ${PROJECT_SOURCE_DIR}/examples/*/main.cpp ${PROJECT_SOURCE_DIR}/examples/*/plugin.cpp)
 list(FILTER weft_examples EXCLUDE REGEX "/examples/consumer/")
+if(NOT BUILD_SHARED_LIBS)   # a static libweft loads no plugins
+  list(FILTER weft_examples EXCLUDE REGEX "/examples/plugin_op/")
+endif()
 foreach(source ${weft_examples})
   cmake_path(GET source PARENT_PATH folder)
   cmake_path(GET folder FILENAME name)

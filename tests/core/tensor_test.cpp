@@ -59,6 +59,17 @@ TEST(Tensor, CopiesValues) {
   EXPECT_WEFT_ERROR(x.shape(2), index, "shape: dim is 2");
 }
 
+TEST(Tensor, KnowsItsLengthShapeElementsAndBytes) {
+  const Tensor x = empty({2, 3, 4}, {.dtype = DType::f16});
+  EXPECT_EQ(x.shape(), Shape({2, 3, 4}));
+  EXPECT_EQ(x.shape(0), 2);
+  EXPECT_EQ(x.shape(-1), 4);
+  EXPECT_EQ(x.rank(), 3);
+  EXPECT_EQ(x.numel(), 24);
+  EXPECT_EQ(x.nbytes(), 48u);
+  EXPECT_EQ(x.device(), Device());
+}
+
 TEST(Tensor, DataAsksForTheRightType) {
   Tensor x = Tensor::of({1, 2});
   EXPECT_WEFT_ERROR(x.data<double>(), dtype,
