@@ -69,7 +69,7 @@ void add_backend(std::unique_ptr<Backend> backend) {
                 cat("add_backend: there is a backend for ", name_of(kind), " already"));
   }
   // Registered for the life of the process: tensors at exit still need it.
-  static_cast<void>(backend.release());
+  [[maybe_unused]] const Backend* kept = backend.release();
 }
 
 Backend* find_backend(DeviceKind kind) {

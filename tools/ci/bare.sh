@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # .ci/run --bare: the two commands of the README on a Debian bookworm that has nothing but apt, in a chroot.
-# WEFT_BARE_ROOT keeps the system between runs; WEFT_BARE_MIRROR names the package mirror.
+# WEFT_BARE_ROOT keeps the system between runs; WEFT_BARE_MIRROR names the package mirror, by default this
+# machine's.
 [ "$(id -u)" = 0 ] || die "--bare needs root, for debootstrap and chroot"
 need bare
 
 root=${WEFT_BARE_ROOT:-$(mktemp -d /var/tmp/weft-bare.XXXXXX)}
-mirror=${WEFT_BARE_MIRROR:-http://deb.debian.org/debian}
+mirror=${WEFT_BARE_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Codename: bookworm' | head -n 1)}
 cleanup() {
   umount "$root/dev" "$root/proc" 2>/dev/null || true
   [ -n "${WEFT_BARE_ROOT:-}" ] || rm -rf --one-file-system "$root"
