@@ -63,7 +63,8 @@ WEFT_CLONES Wide<T> logsumexp(const T* x, std::int64_t n) {
   LaneSums<C> sums;
   for_blocks(n, [&](std::int64_t begin, std::int64_t m) {
     prefetch(x + n + begin, m);
-    store(buffer, m, [&](std::int64_t i) { return math::exp_normal(static_cast<C>(x[begin + i]) - top); });
+    store(buffer, m,
+          [&](std::int64_t i) { return math::exp_normal(static_cast<C>(x[begin + i]) - top); });
     sums.add(m, [&](std::int64_t i) { return buffer[i]; });
   });
   return top + math::log(sums.total());
@@ -168,8 +169,9 @@ WEFT_CLONES void softmax_minus_target(const T* x, const T* weight, T* dx, Wide<T
                                       Wide<T> spread, std::int64_t n) {
   using C = Wide<T>;
   if (weight == nullptr) {
-    store(dx, n,
-          [&](std::int64_t i) { return a * math::exp_normal(static_cast<C>(x[i]) - lse) - spread; });
+    store(dx, n, [&](std::int64_t i) {
+      return a * math::exp_normal(static_cast<C>(x[i]) - lse) - spread;
+    });
   } else {
     store(dx, n, [&](std::int64_t i) {
       return a * math::exp_normal(static_cast<C>(x[i]) - lse) - spread * static_cast<C>(weight[i]);

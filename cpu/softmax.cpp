@@ -69,7 +69,8 @@ WEFT_CLONES void softmax_rows(const T* x_rows, T* y_rows, std::int64_t width, st
       C* e = buffer;
       if constexpr (std::is_same_v<T, C>) e = y + begin;
       prefetch(x + width + begin, m);
-      store(e, m, [&](std::int64_t i) { return math::exp_normal(static_cast<C>(x[begin + i]) - shift); });
+      store(e, m,
+            [&](std::int64_t i) { return math::exp_normal(static_cast<C>(x[begin + i]) - shift); });
       sums.add(m, [&](std::int64_t i) { return e[i]; });
     });
     const C inverse = inverse_of(sums.total());

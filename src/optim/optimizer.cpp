@@ -92,12 +92,11 @@ struct Optimizer::State : std::enable_shared_from_this<State> {
     const StepSettings now = settings();
     std::memcpy(buffer.mutable_data<std::uint8_t>().data(), &now, sizeof(now));
     const StorageRef storage = StorageRef::share(step_state.impl()->storage);
-    staging.send(buffer,
-                 Tensor::over(storage, 0, {std::int64_t{sizeof(StepSettings)}}, DType::u8));
+    staging.send(buffer, Tensor::over(storage, 0, {std::int64_t{sizeof(StepSettings)}}, DType::u8));
   }
 
-  // From a host action, so also before each replay: a recorded copy would read a buffer that the host
-  // may be writing for a later step.
+  // From a host action, so also before each replay: a recorded copy would read a buffer that the
+  // host may be writing for a later step.
   void begin_step() {
     host_action(
         [state = shared_from_this()] {

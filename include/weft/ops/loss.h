@@ -10,7 +10,7 @@ namespace weft {
 
 struct CrossEntropyOptions {
   double label_smoothing = 0;
-  Tensor weight = {};                     ///< one factor per class: [C]
+  Tensor weight = {};                ///< one factor per class: [C]
   std::int64_t ignore_index = -100;  ///< a target that counts for nothing, in or outside [0, C)
   Reduction reduction = Reduction::mean;
 };
