@@ -12,6 +12,19 @@ The message for each kind of bad input, as the tests see them (`./dev docs` writ
 given, what is needed, where, and what to do."""
 
 
+# The order of the page: from what a user types to what a program calls.
+AREAS = {
+    "config": "Config files, flags and environment",
+    "csv": "CSV files",
+    "data": "Datasets, splits and loaders",
+    "model_file": "Model files",
+    "io": "Files",
+    "runs": "Runs",
+    "op": "Ops, kernels and dispatch",
+    "autograd": "Gradients",
+}
+
+
 def code(message):
     fence = "``" if "`" in message else "`"
     pad = " " if fence == "``" else ""
