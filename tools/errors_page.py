@@ -44,8 +44,9 @@ def main():
         if "/tmp/" not in message:   # a path of one run
             cases.setdefault(area, {}).setdefault(case, message)
     print(HEAD)
-    for area in sorted(cases, key=str.lower):
-        print(f"\n## {area}\n\n| case | message |\n|---|---|")
+    order = list(AREAS)
+    for area in sorted(cases, key=lambda name: (order.index(name) if name in order else len(order), name.lower())):
+        print(f"\n## {AREAS.get(area, area)}\n\n| case | message |\n|---|---|")
         for case, message in sorted(cases[area].items()):
             print(f"| {words(case)} | {'<br>'.join(map(code, message.split(chr(92) + 'n')))} |")
 
