@@ -17,7 +17,8 @@ struct SinCos {
 /// then minimax polynomials on an eighth of a turn.
 WEFT_FORMULA SinCos sincos_turns(float u) {
   // Exact: u * 4 is, and below 4.
-  const auto quadrant = static_cast<std::int32_t>(u * 4.0f + 0.5f);  // NOLINT(bugprone-incorrect-roundings)
+  const auto quadrant =
+      static_cast<std::int32_t>(u * 4.0f + 0.5f);  // NOLINT(bugprone-incorrect-roundings)
   const float r = u - static_cast<float>(quadrant) * 0.25f;
   const float t = r * r;
   float s = 41.4729486f;
