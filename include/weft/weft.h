@@ -75,4 +75,5 @@
 #include "weft/optim/optimizers.h"
 #include "weft/optim/schedule.h"
 #include "weft/train/evaluate.h"
+#include "weft/train/run.h"
 #include "weft/train/trainer.h"

@@ -28,15 +28,18 @@ struct Slot {
   DeviceKind kind;
   DType dtype;
   std::vector<std::string> variants;
+  std::vector<std::string> nondeterministic;  ///< those of them that may differ from run to run
 };
 
 std::vector<Slot> slots_of(const OpEntry& op) {
   std::vector<Slot> slots;
   for (std::size_t kind = 0; kind < kDeviceKindCount; ++kind) {
     for (const DType dtype : kAllDTypes) {
-      Slot slot{static_cast<DeviceKind>(kind), dtype, {}};
-      for (const KernelRow& row : op.kernels.rows(slot.kind, dtype))
+      Slot slot{static_cast<DeviceKind>(kind), dtype, {}, {}};
+      for (const KernelRow& row : op.kernels.rows(slot.kind, dtype)) {
         slot.variants.emplace_back(row.variant);
+        if (!row.deterministic) slot.nondeterministic.emplace_back(row.variant);
+      }
       if (!slot.variants.empty()) slots.push_back(std::move(slot));
     }
   }
@@ -55,10 +58,15 @@ std::string op_json(const OpEntry& op) {
   for (const Slot& slot : slots_of(op)) {
     std::vector<std::string> variants;
     for (const std::string& variant : slot.variants) variants.push_back(json_string(variant));
+    std::vector<std::string> nondeterministic;
+    for (const std::string& variant : slot.nondeterministic) {
+      nondeterministic.push_back(json_string(variant));
+    }
     kernels.push_back(JsonLine()
                           .text("device", name_of(slot.kind))
                           .text("dtype", name_of(slot.dtype))
                           .raw("variants", json_list(variants))
+                          .raw("nondeterministic", json_list(nondeterministic))
                           .str());
   }
   return line.raw("kernels", json_list(kernels)).str();
@@ -76,7 +84,11 @@ std::string op_text(const OpEntry& op) {
   if (op.def.cpu_fallback)
     rows.push_back({"fallback", "runs on the CPU for tensors of other devices, with a warning"});
   for (const Slot& slot : slots_of(op)) {
-    rows.push_back({cat(name_of(slot.kind), ' ', name_of(slot.dtype)), join(slot.variants)});
+    std::string variants = join(slot.variants);
+    if (!slot.nondeterministic.empty()) {
+      variants += cat("; not deterministic: ", join(slot.nondeterministic));
+    }
+    rows.push_back({cat(name_of(slot.kind), ' ', name_of(slot.dtype)), variants});
   }
   return cat(signature_text(op), '\n', aligned(rows));
 }

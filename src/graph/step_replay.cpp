@@ -128,6 +128,18 @@ void StepReplay::run_calls() {
   }
 }
 
+void StepReplay::capture_calls() {
+  backend_->begin_capture(stream_);
+  try {
+    run_calls();
+  } catch (...) {
+    // The stream must leave capture mode, whatever stands in the broken capture.
+    backend_->destroy_capture(backend_->end_capture(stream_));
+    throw;
+  }
+  captured_ = backend_->end_capture(stream_);
+}
+
 std::vector<Tensor> StepReplay::run_device(std::span<const Tensor> inputs,
                                            std::uint64_t first_draw) {
   if (base_.defined()) fill_tensor(base_, static_cast<double>(first_draw));
@@ -136,9 +148,7 @@ std::vector<Tensor> StepReplay::run_device(std::span<const Tensor> inputs,
     run_calls();
   } else {
     if (captured_ == nullptr) {
-      backend_->begin_capture(stream_);
-      run_calls();
-      captured_ = backend_->end_capture(stream_);
+      capture_calls();
     }
     backend_->replay(captured_, stream_);
   }

@@ -40,6 +40,7 @@ class StepReplay {
   void bind_calls();
   void bind_inputs(std::span<const Tensor> inputs);
   void run_calls();
+  void capture_calls();
   void settle();
 
   struct InputPatch {

@@ -91,6 +91,20 @@ TEST(Registry, RefusesBadRecords) {
   expect_refusal(nothing, "makes no output and mutates no input");
 }
 
+TEST(Registry, TellsWhatAnOpIsAndWhereItRuns) {
+  const OpEntry& op = twice_op();
+  EXPECT_EQ(op.def.version, 1);
+  EXPECT_NE(op.def.backward, nullptr);
+  EXPECT_FALSE(op.def.cpu_fallback);
+  const auto rows = op.kernels.rows(DeviceKind::cpu, DType::f32);
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows[0].variant, "fast");
+  EXPECT_TRUE(rows[0].deterministic);
+  EXPECT_FALSE(rows[1].deterministic);
+  EXPECT_TRUE(op.kernels.rows(DeviceKind::cpu, DType::f64).empty());
+  EXPECT_TRUE(op.kernels.rows(DeviceKind::cuda, DType::f32).empty());
+}
+
 TEST(KernelTable, RefusesTheSameVariantTwiceAndFullSlots) {
   KernelTable table;
   const auto run = [](const KernelArgs&) {};

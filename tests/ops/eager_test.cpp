@@ -85,6 +85,18 @@ TEST(Devices, TensorsMoveThereAndBack) {
   EXPECT_TRUE(x.to(Device()).same_as(x));
 }
 
+TEST(Devices, CopiesThereAreQueuedAndCopiesBackWait) {
+  install_sim();
+  const Tensor x = Tensor::of({1, 2, 3});
+  const std::uint64_t waits = host_waits();
+  const Tensor there = x.to(kSim);
+  const Tensor twice = there * 2.0;
+  EXPECT_EQ(host_waits(), waits) << "copies to a device are asynchronous";
+  const Tensor back = twice.to(Device());
+  EXPECT_EQ(host_waits(), waits + 1) << "the host reads only what is done";
+  EXPECT_EQ(back.to_vector(), (std::vector<double>{2, 4, 6}));
+}
+
 TEST(Devices, GradientsFlowThroughAMove) {
   install_sim();
   const Tensor x = Tensor::of({1, 2}, {.requires_grad = true});
