@@ -17,7 +17,8 @@ if(WEFT_WERROR)
   list(APPEND weft_warnings -Werror)
 endif()
 if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
-  list(APPEND weft_warnings -Wno-deprecated-declarations)   # libstdc++ 12's own stable_sort
+  # libstdc++ 12's own stable_sort is deprecated; loops carry `GCC ivdep`, which clang does not know.
+  list(APPEND weft_warnings -Wno-deprecated-declarations -Wno-unknown-pragmas)
 endif()
 
 add_library(weft_compile INTERFACE)
