@@ -216,7 +216,14 @@ Grads Walk::gradients_of(Node& node) {
     throw Error(ErrorKind::state, cat(node.name(), ": a backward pass already used it"),
                 "pass {.retain_graph = true} to the first pass, or run the forward pass again");
   }
-  return Grads((*node.function)(node.grads()));
+  Grads grads((*node.function)(node.grads()));
+  if (grads.size() != node.edges().size()) {
+    throw Error(ErrorKind::value,
+                cat(node.name(), ": its backward returned ", grads.size(), " gradients for ",
+                    node.edges().size(), " inputs"),
+                "return one for each; an undefined tensor is a zero");
+  }
+  return grads;
 }
 
 void Walk::deliver(Node& node, std::size_t i, const Tensor& grad) {

@@ -53,6 +53,12 @@ std::vector<Tensor> custom_grad(const char* name, std::span<const Tensor> inputs
     const NoGrad no_grad;
     made = forward(inputs);
   }
+  if (made.outputs.empty() || !made.backward) {
+    throw Error(ErrorKind::value,
+                cat(name, made.outputs.empty() ? ": its forward returned no outputs"
+                                               : ": its forward gave no backward"),
+                "return CustomGrad{outputs, backward}");
+  }
   if (made.outputs.size() > kMaxOutputs) {
     throw Error(ErrorKind::value,
                 cat(name, ": ", made.outputs.size(), " outputs; at most ", kMaxOutputs));
@@ -151,7 +157,10 @@ std::vector<Tensor> checkpoint(
                   [fn, settings, draws, held = kept, versions,
                    count = inputs.size()](std::span<const Tensor> grads) {
                     require_unedited(held, versions);
-                    return rerun_backward(fn, std::span(held).first(count), settings, draws, grads);
+                    std::vector<Tensor> result =
+                        rerun_backward(fn, std::span(held).first(count), settings, draws, grads);
+                    result.resize(held.size());
+                    return result;
                   });
   return outputs;
 }

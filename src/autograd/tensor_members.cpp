@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "autograd/function.h"
+#include "core/defined.h"
 #include "op/call.h"
 #include "op/transfer.h"
 #include "weft/op/attrs/cast.h"
@@ -18,6 +19,7 @@ Tensor run_op(std::string_view name, const void* attrs,
 }  // namespace
 
 Tensor Tensor::to(Device device) const {
+  require_defined(*this, "to");
   if (this->device() == device) return *this;
   std::vector<Tensor> moved = {transfer(*this, device)};
   const Device from = this->device();
@@ -28,17 +30,20 @@ Tensor Tensor::to(Device device) const {
 }
 
 Tensor Tensor::to(DType dtype) const {
+  require_defined(*this, "to");
   if (this->dtype() == dtype) return *this;
   const CastAttrs attrs{dtype};
   return run_op("cast", &attrs, {this});
 }
 
 Tensor Tensor::clone() const {
+  require_defined(*this, "clone");
   const CastAttrs attrs{dtype()};
   return run_op("cast", &attrs, {this});
 }
 
 Tensor& Tensor::copy_(const Tensor& source) {
+  require_defined(*this, "copy_");
   if (!source.defined() || !(source.shape() == shape())) {
     throw Error(ErrorKind::shape,
                 cat("copy_: source is ", source.defined() ? describe(source) : "undefined",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <new>
@@ -88,4 +89,9 @@ int run(int count, char** arguments) {
 }  // namespace
 }  // namespace weft::cli
 
-int main(int count, char** arguments) { return weft::cli::run(count, arguments); }
+int main(int count, char** arguments) {
+  // A file beyond the size limit is then a failed write (exit code 8) and not the end of the
+  // process.
+  std::signal(SIGXFSZ, SIG_IGN);
+  return weft::cli::run(count, arguments);
+}

@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
 #include "cli/options.h"
 #include "cli/verbs.h"
@@ -15,6 +16,7 @@
 #include "weft/base/error.h"
 #include "weft/base/text.h"
 #include "weft/io/file.h"
+#include "weft/io/hash.h"
 #include "weft/train/evaluate.h"
 
 namespace weft::cli {
@@ -64,12 +66,29 @@ std::string data_of_run(const fs::path& model, const std::string& path) {
   return (fs::path(run.config_path).parent_path() / path).lexically_normal().string();
 }
 
+/// Parts of a file that has changed are other parts: test samples may be ones that trained the
+/// model.
+void require_same_data(const fs::path& model, const std::string& data) {
+  std::error_code code;
+  if (!fs::exists(model.parent_path() / "run.json", code)) return;
+  const auto run = nlohmann::json::parse(read_run(model.parent_path()).json, nullptr, false);
+  const auto known = run.find("fingerprints");
+  if (known == run.end() || !known->contains("data")) return;
+  if (known->at("data") == io::fingerprint_of_file(data)) return;
+  throw Error(ErrorKind::data,
+              cat(weft::quoted(data),
+                  " has changed since the run: its parts are no longer those that "
+                  "the model was trained and tested with"),
+              "put the data back, or name the file to evaluate all of it: weft evaluate RUN DATA");
+}
+
 std::shared_ptr<const data::Dataset> own_part(const Opened& opened, const std::string& split) {
   Config config = opened.loaded.config;
   config.data.path = data_of_run(opened.path, config.data.path);
   for (auto* path : {&config.data.val_path, &config.data.test_path}) {
     if (*path) **path = data_of_run(opened.path, **path);
   }
+  require_same_data(opened.path, config.data.path);
   const data::TabularData data = load_data(config);
   const auto part = split == "val" ? data.val : data.test;
   if (part == nullptr)

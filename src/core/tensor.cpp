@@ -7,6 +7,7 @@
 #include <cstring>
 #include <utility>
 
+#include "core/defined.h"
 #include "core/host_read.h"
 #include "core/pool.h"
 #include "core/tensor_alloc.h"
@@ -232,6 +233,12 @@ void TensorImpl::destroy(TensorImpl* impl) noexcept {
   }
 }
 
+void fail_undefined(std::string_view call) {
+  throw Error(
+      ErrorKind::value, cat(call, ": the tensor is undefined"),
+      "give it a value first; a gradient is undefined before backward() and after zero_grad()");
+}
+
 Tensor Tensor::of(double value, TensorOptions options) {
   return from_literals({&value, 1}, Shape(), options);
 }
@@ -294,10 +301,12 @@ Tensor Tensor::over(StorageRef storage, std::size_t offset, const Shape& shape, 
 }
 
 std::int64_t Tensor::shape(int dim) const {
+  require_defined(*this, "shape");
   return impl_->shape[impl_->shape.dim_index(dim, "shape")];
 }
 
 const void* Tensor::host_data(DType dtype) const {
+  require_defined(*this, "data");
   if (dtype != impl_->dtype) {
     throw Error(ErrorKind::dtype,
                 cat("data: elements are read as ", dtype, " but the tensor is ", describe(*this)),
@@ -320,6 +329,7 @@ void* Tensor::mutable_host_data(DType dtype) {
 }
 
 double Tensor::item_as_double() const {
+  require_defined(*this, "item");
   if (numel() != 1) {
     throw Error(ErrorKind::shape,
                 cat("item: the tensor is ", describe(*this), ", needs exactly one element"));
@@ -330,6 +340,7 @@ double Tensor::item_as_double() const {
 }
 
 std::vector<double> Tensor::to_vector() const {
+  require_defined(*this, "to_vector");
   std::vector<double> values(static_cast<std::size_t>(numel()));
   with_host_elements(*this, [&](std::size_t count, auto element) {
     for (std::size_t i = 0; i < count; ++i) values[i] = element(i);
@@ -337,7 +348,10 @@ std::vector<double> Tensor::to_vector() const {
   return values;
 }
 
-Tensor Tensor::detach() const { return view_as(*this, shape()); }
+Tensor Tensor::detach() const {
+  require_defined(*this, "detach");
+  return view_as(*this, shape());
+}
 
 Tensor empty(const Shape& shape, TensorOptions options) {
   const Settings& settings = thread_state.settings;

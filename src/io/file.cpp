@@ -123,7 +123,24 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   return *this;
 }
 
-AtomicFile::AtomicFile(fs::path path) : path_(std::move(path)) {
+namespace {
+
+// A rename would put a file in the place of a link, device or pipe.
+fs::path regular_target(fs::path path) {
+  std::error_code code;
+  if (fs::is_symlink(fs::symlink_status(path, code))) path = fs::weakly_canonical(path, code);
+  const fs::file_status status = fs::status(path, code);
+  if (fs::exists(status) && !fs::is_regular_file(status) && !fs::is_directory(status)) {
+    throw Error(ErrorKind::io,
+                cat("cannot replace ", weft::quoted(path.string()), ": it is not a regular file"),
+                "name a file; or write to standard output and redirect it");
+  }
+  return path;
+}
+
+}  // namespace
+
+AtomicFile::AtomicFile(fs::path path) : path_(regular_target(std::move(path))) {
   static std::atomic<unsigned> counter{0};
   do {
     temporary_ = directory_of(path_) / cat(".", path_.filename().string(), ".tmp-", ::getpid(), "-",

@@ -6,6 +6,7 @@
 
 #include "nn/conv_shapes.h"
 #include "nn/layer_checks.h"
+#include "weft/base/checked.h"
 #include "weft/nn/init.h"
 
 namespace weft::nn {
@@ -18,7 +19,7 @@ std::int64_t same_padding(std::int64_t kernel, std::int64_t stride, std::int64_t
     throw Error(ErrorKind::value, cat("Conv2d: padding is same but stride is ", stride),
                 "give the padding as a number");
   }
-  const std::int64_t total = dilation * (kernel - 1);
+  const std::int64_t total = checked_mul(dilation, kernel - 1, "Conv2d: padding");
   if (total % 2 != 0) {
     throw Error(ErrorKind::value,
                 cat("Conv2d: padding is same but kernel ", kernel, " with dilation ", dilation,

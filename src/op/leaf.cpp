@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "core/defined.h"
 #include "op/recorder.h"
 #include "weft/op/node.h"
 
@@ -8,6 +9,7 @@ namespace weft {
 namespace {
 
 void require_leaf_for(const Tensor& x, std::string_view call) {
+  require_defined(x, call);
   if (x.is_leaf()) return;
   throw Error(ErrorKind::state,
               cat(call, ": ", describe(x), " was computed by ", node_of(x.impl())->name(),
@@ -37,6 +39,7 @@ Tensor Tensor::grad() const {
 }
 
 void Tensor::zero_grad() const {
+  require_defined(*this, "zero_grad");
   if (LeafGrad* leaf = leaf_if_any(impl())) {
     note_leaf(*leaf);
     leaf->filled = false;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "run/session.h"
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <new>
 
 #include "run/environment.h"
@@ -110,8 +112,9 @@ std::string shown_metric(const Prepared& prepared) {
 }
 
 void print_line(const std::string& text) {
-  std::fputs((text + "\n").c_str(), stdout);
-  std::fflush(stdout);
+  if (std::fputs((text + "\n").c_str(), stdout) < 0 || std::fflush(stdout) != 0) {
+    throw Error(ErrorKind::io, cat("cannot write: ", std::strerror(errno)), {}, "stdout");
+  }
 }
 
 void print_results(const TrainOutcome& outcome, const std::string& metric) {

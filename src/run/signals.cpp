@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 #include <csignal>
+#include <iterator>
 
 namespace weft {
 namespace {
@@ -10,8 +11,8 @@ namespace {
 volatile std::sig_atomic_t g_signal = 0;
 void (*g_stop)(void*) = nullptr;
 void* g_context = nullptr;
-struct sigaction g_previous[2];
-constexpr int kSignals[2] = {SIGINT, SIGTERM};
+constexpr int kSignals[] = {SIGINT, SIGTERM, SIGHUP};
+struct sigaction g_previous[std::size(kSignals)];
 
 // _exit: no destructor runs, so no file is half written over; files in progress keep temporary
 // names.
@@ -30,11 +31,17 @@ SignalScope::SignalScope(void (*stop)(void*), void* context) {
   struct sigaction action{};
   action.sa_handler = on_signal;
   action.sa_flags = SA_RESTART;
-  for (int i = 0; i < 2; ++i) sigaction(kSignals[i], &action, &g_previous[i]);
+  for (std::size_t i = 0; i < std::size(kSignals); ++i) {
+    sigaction(kSignals[i], &action, &g_previous[i]);
+    // What the parent had ignored (nohup, a background job) stays ignored.
+    if (g_previous[i].sa_handler == SIG_IGN) sigaction(kSignals[i], &g_previous[i], nullptr);
+  }
 }
 
 SignalScope::~SignalScope() {
-  for (int i = 0; i < 2; ++i) sigaction(kSignals[i], &g_previous[i], nullptr);
+  for (std::size_t i = 0; i < std::size(kSignals); ++i) {
+    sigaction(kSignals[i], &g_previous[i], nullptr);
+  }
 }
 
 int interrupting_signal() { return static_cast<int>(g_signal); }

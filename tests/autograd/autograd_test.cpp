@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "tests/autograd/support.h"
 #include "tests/support/error_gallery.h"
 #include "weft/autograd/gradcheck.h"
@@ -161,6 +163,45 @@ TEST(CustomGrad, ReplacesTheGradient) {
   EXPECT_THAT(values_of(y), ElementsAre(4));
   y.backward();
   EXPECT_THAT(values_of(x.grad()), ElementsAre(1));
+}
+
+TEST(CustomGrad, RefusesWhatCannotBeDifferentiated) {
+  Tensor x = leaf({2});
+  expect_error([&] { custom_grad("none", {&x, 1}, [](auto) { return CustomGrad{}; }); },
+               ErrorKind::value,
+               "none: its forward returned no outputs; return CustomGrad{outputs, backward}",
+               "autograd/custom without outputs");
+  expect_error(
+      [&] {
+        custom_grad("mute", {&x, 1}, [](auto in) { return CustomGrad{{in[0].detach()}, {}}; });
+      },
+      ErrorKind::value, "mute: its forward gave no backward; return CustomGrad{outputs, backward}",
+      "autograd/custom without backward");
+  const Tensor y = custom_grad("short", {&x, 1}, [](std::span<const Tensor> in) {
+    return CustomGrad{{in[0].detach()},
+                      [](std::span<const Tensor>) { return std::vector<Tensor>{}; }};
+  })[0];
+  expect_error([&] { y.backward(); }, ErrorKind::value,
+               "short: its backward returned 0 gradients for 1 inputs; return one for each; an "
+               "undefined tensor is a zero",
+               "autograd/custom gradients");
+}
+
+TEST(UndefinedTensor, IsAnErrorAndNotACrash) {
+  const Tensor t;
+  Tensor target;
+  for (const auto& call : std::vector<std::function<void()>>{
+           [&] { t.item(); }, [&] { t.to_vector(); }, [&] { t.detach(); }, [&] { t.clone(); },
+           [&] { t.to(DType::f64); }, [&] { t.to(Device()); }, [&] { t.grad(); },
+           [&] { t.zero_grad(); }, [&] { target.requires_grad_(); }, [&] { t.data<float>(); },
+           [&] { t.shape(0); }, [&] { target.copy_(floats({1})); }}) {
+    EXPECT_THROW(call(), Error);
+  }
+  expect_error(
+      [&] { t.item(); }, ErrorKind::value,
+      "item: the tensor is undefined; give it a value first; a gradient is undefined before "
+      "backward() and after zero_grad()",
+      "tensor/undefined");
 }
 
 TEST(Checkpoint, GivesTheSameGradientsIncludingCapturedLeaves) {
