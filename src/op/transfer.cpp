@@ -16,26 +16,27 @@ namespace weft {
 
 namespace {
 
-/// Host tensors that a device still reads from: a source may go out of scope before its stream has
+/// Host memory that a device still reads from: a source may go out of scope before its stream has
 /// passed the copy.
 class InFlight {
  public:
   void keep(const Tensor& source, Backend& backend, Stream stream) {
-    std::vector<Tensor> passed;  // released outside the lock: a borrowed one calls its owner
+    std::vector<StorageRef> passed;  // released outside the lock: a borrowed one calls its owner
     const std::lock_guard lock(mutex_);
     while (!copies_.empty() && copies_.front().backend->is_done(copies_.front().event)) {
       copies_.front().backend->destroy_event(copies_.front().event);
       passed.push_back(std::move(copies_.front().source));
       copies_.pop_front();
     }
-    copies_.push_back({&backend, backend.record(stream), source});
+    copies_.push_back(
+        {&backend, backend.record(stream), StorageRef::share(source.impl()->storage)});
   }
 
  private:
   struct Copy {
     Backend* backend;
     Event event;
-    Tensor source;
+    StorageRef source;
   };
   std::mutex mutex_;
   std::deque<Copy> copies_;
