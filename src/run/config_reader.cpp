@@ -37,6 +37,12 @@ std::string joined(std::string_view path, std::string_view key) {
   return path.empty() ? std::string(key) : cat(path, '.', key);
 }
 
+/// A value as the reader takes it back: a duration keeps its unit.
+std::string as_written(const OptionSpec& spec, const OptionValue& value) {
+  const std::string text = to_string(value);
+  return spec.type == OptionType::duration && text != "null" ? cat('"', text, "s\"") : text;
+}
+
 /// What other libraries call a key of ours.
 struct Synonym {
   std::string_view theirs;
@@ -175,7 +181,7 @@ class Reader {
       problems_.add(node->origin, cat('`', spec.name, '`', in_section(path), ' ', problem));
       return {};
     }
-    note(here, to_string(*value), node->origin);
+    note(here, as_written(spec, *value), node->origin);
     return value;
   }
 
