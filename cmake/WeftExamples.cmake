@@ -25,6 +25,9 @@ foreach(source ${weft_examples})
     set_tests_properties(example_${name} PROPERTIES LABELS examples TIMEOUT 120)
   endif()
   target_link_libraries(${target} PRIVATE weft_compile weft::weft)
+  if(WEFT_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(${target} PRIVATE -Wno-maybe-uninitialized)   # wrong with sanitizers, as GCC's manual says
+  endif()
   set_target_properties(${target} PROPERTIES
     RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/examples
     LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/examples)

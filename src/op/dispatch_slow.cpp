@@ -107,7 +107,7 @@ void Dispatcher::apply_autocast() {
 void Dispatcher::apply_casts(const Infer& infer) {
   for (int k = 0; k < infer.casts_; ++k) {
     const auto at = static_cast<std::size_t>(k);
-    const auto i = static_cast<std::size_t>(infer.cast_input_[at]);
+    const auto i = static_cast<unsigned char>(infer.cast_input_[at]);
     if (is_set(op_.def.mutates, static_cast<int>(i))) {
       infer.fail(ErrorKind::dtype, cat(infer.text(static_cast<int>(i)),
                                        " but is written in place as ", infer.cast_dtype_[at]));

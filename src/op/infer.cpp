@@ -18,7 +18,8 @@ DType Infer::promote_inputs(std::initializer_list<int> inputs) {
 }
 
 void Infer::fail(ErrorKind kind, std::string message, std::string hint) const {
-  throw Error(kind, cat(op_, ": ", message), std::move(hint));
+  message.insert(0, cat(op_, ": "));
+  throw Error(kind, std::move(message), std::move(hint));
 }
 
 std::string Infer::text(int i) const {

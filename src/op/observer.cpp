@@ -37,7 +37,7 @@ VariantPin::~VariantPin() {
   thread_state.pin_required = saved_required_;
 }
 
-void host_action(std::function<void()> action, std::function<void()> resend) {
+void host_action(const std::function<void()>& action, const std::function<void()>& resend) {
   StepRecorder* const recorder = std::exchange(thread_state.recorder, nullptr);
   struct Resume {
     StepRecorder* recorder;

@@ -55,7 +55,7 @@ bool is_identifier(std::string_view name) {
   return true;
 }
 
-[[noreturn]] void reject(std::string_view op, std::string message) {
+[[noreturn]] void reject(std::string_view op, std::string_view message) {
   throw Error(ErrorKind::value, cat("add_op: record `", quoted(op), "`: ", message));
 }
 

@@ -12,7 +12,8 @@ namespace weft {
 /// it, count the iteration). It may enqueue copies; kernels that it runs are not recorded. `resend`
 /// repeats what the action sent to the device and nothing else (no counting): a comparison of
 /// replay and eager runs it after it has put the device's state back.
-WEFT_API void host_action(std::function<void()> action, std::function<void()> resend = {});
+WEFT_API void host_action(const std::function<void()>& action,
+                          const std::function<void()>& resend = {});
 
 /// True while a step is being recorded on this thread.
 WEFT_API bool is_recording() noexcept;
