@@ -63,7 +63,8 @@ SchedulePhase SchedulePhase::step(std::int64_t every, double gamma) {
   require(every > 0, "step", "every", static_cast<double>(every), "at least 1");
   require(gamma >= 0, "step", "gamma", gamma, "at least 0");
   return {"step", [=](const PhasePoint& p) {
-            return std::pow(gamma, static_cast<double>(epoch_of(p) / every));
+            const std::int64_t steps_down = epoch_of(p) / every;
+            return std::pow(gamma, static_cast<double>(steps_down));
           }};
 }
 

@@ -166,7 +166,7 @@ class Reader {
                                     const std::string& path) {
     const std::string here = joined(path, spec.name);
     if (node == nullptr) {
-      const OptionValue value = initial_value(spec);
+      OptionValue value = initial_value(spec);
       note(here, to_string(value), {});
       return value;
     }

@@ -74,7 +74,7 @@ std::string clock_text(double seconds) {
 }
 
 std::string bar_text(double share, int cells, bool unicode) {
-  const int full = static_cast<int>(std::clamp(share, 0.0, 1.0) * cells + 0.5);
+  const int full = static_cast<int>(std::lround(std::clamp(share, 0.0, 1.0) * cells));
   std::string bar;
   for (int i = 0; i < cells; ++i) {
     if (unicode) {
