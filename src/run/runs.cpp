@@ -90,7 +90,7 @@ std::vector<RunEntry> list_runs(const fs::path& dir, std::vector<std::string>& s
 
 fs::path find_run(const fs::path& dir, std::string_view run) {
   std::error_code code;
-  const fs::path as_path{std::string(run)};
+  fs::path as_path{std::string(run)};
   if (fs::exists(as_path / "run.json", code)) return as_path;
   if (run == "latest" && fs::exists(dir / "latest" / "run.json", code)) {
     const fs::path target = fs::read_symlink(dir / "latest", code);
